@@ -1,0 +1,74 @@
+/**
+ * One LISTEN connection per process. A doorbell says "look again", never what to see, so a lost one costs time only: after
+ * a reconnect every channel rings once. Needs a direct connection: a transaction-mode pooler does not keep LISTEN.
+ */
+import pg from 'pg';
+import type { Log } from '../kernel/log.js';
+
+type Ring = (payload: string) => void;
+
+const RECONNECT_MILLISECONDS = 500;
+
+export class Listener {
+  readonly #url: string;
+  readonly #log: Log;
+  readonly #rings = new Map<string, Set<Ring>>();
+  #client: pg.Client | null = null;
+  #reconnect: NodeJS.Timeout | null = null;
+  #stopped = false;
+
+  constructor(url: string, log: Log) {
+    this.#url = url;
+    this.#log = log;
+  }
+
+  /** Channels are fixed before `start`. The ring gets the payload, or '' when only "look again" is known. */
+  on(channel: string, ring: Ring): void {
+    const rings = this.#rings.get(channel) ?? new Set();
+    this.#rings.set(channel, rings.add(ring));
+  }
+
+  get connected(): boolean {
+    return this.#client !== null;
+  }
+
+  async start(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.#url, application_name: 'vestibule listener', keepAlive: true });
+    client.on('error', (error) => this.#lost(client, error));
+    client.on('end', () => this.#lost(client));
+    client.on('notification', ({ channel, payload }) => this.#ring(channel, payload ?? ''));
+    await client.connect();
+    for (const channel of this.#rings.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+    this.#client = client;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    if (this.#reconnect) clearTimeout(this.#reconnect);
+    const client = this.#client;
+    this.#client = null;
+    await client?.end();
+  }
+
+  #ring(channel: string, payload: string): void {
+    for (const ring of this.#rings.get(channel) ?? []) ring(payload);
+  }
+
+  #lost(client: pg.Client, error?: Error): void {
+    if (this.#stopped || this.#client !== client) return;
+    this.#client = null;
+    this.#log.warn({ error: error?.message }, 'the listening connection was lost; reconnecting');
+    this.#again();
+  }
+
+  #again(): void {
+    this.#reconnect = setTimeout(() => {
+      this.start().then(
+        () => {
+          for (const channel of this.#rings.keys()) this.#ring(channel, '');
+        },
+        () => this.#stopped || this.#again(),
+      );
+    }, RECONNECT_MILLISECONDS);
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The one way to write. Each command gets a fresh EntityManager and one transaction; a thrown refusal leaves nothing
+ * behind, because no entity of an outer EntityManager is in reach. Services never flush and never use another connection:
+ * a statement elsewhere would escape the transaction.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import type { Kysely } from 'kysely';
+
+/** What `sql` statements run on; untyped, because statements name their own result. */
+// biome-ignore lint/suspicious/noExplicitAny: tables are not typed here, each statement declares its row
+export type Db = Kysely<any>;
+
+export interface Tx {
+  em: EntityManager;
+  db: Db;
+  /** Whose data is written; null only for operations of the platform. */
+  tenantId: string | null;
+}
+
+const MAX_ATTEMPTS = 4;
+const RETRY_BASE_MILLISECONDS = 15;
+/** serialization_failure and deadlock_detected (PostgreSQL appendix A): the same work succeeds when repeated. */
+const retryable = new Set(['40001', '40P01']);
+
+/** `work` may run several times; it must not do anything that a rollback does not undo. */
+export async function inTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await attemptTransaction(orm, tenantId, work);
+    } catch (error) {
+      if (attempt === MAX_ATTEMPTS || !retryable.has(sqlState(error) ?? '')) throw error;
+      await wait(Math.random() * RETRY_BASE_MILLISECONDS * 2 ** attempt);
+    }
+  }
+}
+
+function attemptTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const em = orm.em.fork({ useContext: false });
+  em.setFilterParams('tenant', { tenantId });
+  return em.transactional((inner) => work({ em: inner, db: inner.getKysely() as Db, tenantId }), { clear: true });
+}
+
+/** SQLSTATE of a database error, through MikroORM's wrappers; undefined when it is something else. */
+export function sqlState(error: unknown): string | undefined {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : undefined;
+}
+
+/** unique_violation */
+export function isUniqueViolation(error: unknown): boolean {
+  return sqlState(error) === '23505';
+}

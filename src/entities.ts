@@ -1,0 +1,48 @@
+/** Every table of the product on one page. */
+import { Event } from './events/event.entity.js';
+import { ApiKey } from './features/access/api-key.entity.js';
+import { App } from './features/apps/app.entity.js';
+import { AppAssignment } from './features/apps/app-assignment.entity.js';
+import { BulkInvite } from './features/bulk-invites/bulk-invite.entity.js';
+import { BulkInviteRow } from './features/bulk-invites/bulk-invite-row.entity.js';
+import { ExternalUser } from './features/external-users/external-user.entity.js';
+import { Identity } from './features/external-users/identity.entity.js';
+import { Group } from './features/groups/group.entity.js';
+import { GroupMember } from './features/groups/group-member.entity.js';
+import { IdentityProvider } from './features/identity-providers/identity-provider.entity.js';
+import { IdentityProviderDomain } from './features/identity-providers/identity-provider-domain.entity.js';
+import { Invitation } from './features/invitations/invitation.entity.js';
+import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
+import { MailRequest } from './features/invitations/mail-request.entity.js';
+import { TenantMailCount } from './features/invitations/tenant-mail-count.entity.js';
+import { Passcode } from './features/redemption/passcode.entity.js';
+import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
+import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { Tenant } from './features/tenants/tenant.entity.js';
+import { GatewayProcess } from './jobs/gateway-process.entity.js';
+import { IdempotencyRecord } from './request/idempotency-record.entity.js';
+
+export const entities = [
+  Tenant,
+  ApiKey,
+  ExternalUser,
+  Identity,
+  Group,
+  GroupMember,
+  App,
+  AppAssignment,
+  IdentityProvider,
+  IdentityProviderDomain,
+  Invitation,
+  InvitationGrant,
+  MailRequest,
+  TenantMailCount,
+  BulkInvite,
+  BulkInviteRow,
+  RedemptionFlow,
+  Passcode,
+  PasscodeFailures,
+  Event,
+  IdempotencyRecord,
+  GatewayProcess,
+];

@@ -1,0 +1,118 @@
+/**
+ * Reading the feed from the table. A row may be read once no transaction that could still write an earlier place is open:
+ * below the snapshot's xmin, or of an earlier epoch. Within that horizon the order never changes.
+ */
+import { type RawBuilder, sql } from 'kysely';
+import type { Db } from '../database/transaction.js';
+import type { ActorKind } from '../kernel/actor.js';
+import type { UserErrorCode } from '../kernel/errors.js';
+import type { RedemptionEventType } from './catalogue.js';
+import type { FeedPlace } from './feed-place.js';
+
+export interface FeedEvent extends FeedPlace {
+  tenantId: string;
+  type: RedemptionEventType;
+  at: Date;
+  actorKind: ActorKind | null;
+  actorName: string | null;
+  reason: UserErrorCode | null;
+  detail: string | null;
+  invitationId: string;
+  externalUserId: string | null;
+  bulkInviteId: string | null;
+  appIds: string[];
+}
+
+export interface FeedFilter {
+  types: RedemptionEventType[] | null;
+  bulkInviteId: string | null;
+  invitationIds: string[] | null;
+  appId: string | null;
+}
+
+export const feedColumns: RawBuilder<unknown> = sql`
+  e.epoch, e.xid, e.seq, e.tenant_id as "tenantId", e.type, e.at, e.actor_kind as "actorKind", e.actor_name as "actorName",
+  e.reason, e.detail, e.invitation_id as "invitationId", e.external_user_id as "externalUserId",
+  e.bulk_invite_id as "bulkInviteId", e.app_ids as "appIds"`;
+
+export const belowHorizon: RawBuilder<unknown> = sql`
+  (e.epoch < (select epoch from feed_state) or e.xid < pg_snapshot_xmin(pg_current_snapshot()))`;
+
+export function place({ epoch, xid, seq }: FeedPlace): RawBuilder<unknown> {
+  return sql`(${epoch}::int, ${xid}::xid8, ${seq}::bigint)`;
+}
+
+export function filterCondition(filter: FeedFilter | null): RawBuilder<unknown> {
+  const conditions = [
+    filter?.types && sql`and e.type = any(${filter.types})`,
+    filter?.bulkInviteId && sql`and e.bulk_invite_id = ${filter.bulkInviteId}`,
+    filter?.invitationIds && sql`and e.invitation_id = any(${filter.invitationIds})`,
+    filter?.appId && sql`and e.app_ids @> array[${filter.appId}]`,
+  ].filter((condition): condition is RawBuilder<unknown> => Boolean(condition));
+  return conditions.length > 0 ? sql.join(conditions, sql` `) : sql``;
+}
+
+export function passesFilter(event: FeedEvent, filter: FeedFilter | null): boolean {
+  if (!filter) return true;
+  return (
+    (!filter.types || filter.types.includes(event.type)) &&
+    (!filter.bulkInviteId || event.bulkInviteId === filter.bulkInviteId) &&
+    (!filter.invitationIds || filter.invitationIds.includes(event.invitationId)) &&
+    (!filter.appId || event.appIds.includes(filter.appId))
+  );
+}
+
+export interface FeedBatch {
+  events: FeedEvent[];
+  /** Everything before it has been read once `events` is shorter than the limit. */
+  horizon: FeedPlace;
+  /** Rows stand at or above the horizon: written, but not yet safe to read. */
+  hidden: boolean;
+}
+
+/** The next events of all tenants after a place, one round trip. */
+export async function readTail(db: Db, after: FeedPlace, limit: number): Promise<FeedBatch> {
+  const { rows } = await sql<FeedEvent & { horizonEpoch: number; horizonXid: string; hidden: boolean }>`
+    with horizon as materialized (
+      select epoch, pg_snapshot_xmin(pg_current_snapshot()) as xmin from feed_state
+    )
+    select h.epoch as "horizonEpoch", h.xmin as "horizonXid",
+      exists (select from event n where (n.epoch, n.xid) >= (h.epoch, h.xmin)) as hidden, tail.*
+    from horizon h left join lateral (
+      select ${feedColumns} from event e
+      where (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid) < (h.epoch, h.xmin)
+      order by e.epoch, e.xid, e.seq limit ${limit}
+    ) tail on true`.execute(db);
+  const first = rows[0];
+  if (!first) throw new Error('feed_state has no row');
+  return {
+    events: rows.filter((row) => row.seq !== null),
+    horizon: { epoch: first.horizonEpoch, xid: first.horizonXid, seq: '0' },
+    hidden: first.hidden,
+  };
+}
+
+/** A tenant's events in (after, upTo], in order: what a resuming subscriber missed. */
+export async function readMissed(
+  db: Db,
+  tenantId: string,
+  filter: FeedFilter | null,
+  after: FeedPlace,
+  upTo: FeedPlace,
+  limit: number,
+): Promise<FeedEvent[]> {
+  const { rows } = await sql<FeedEvent>`
+    select ${feedColumns} from event e
+    where e.tenant_id = ${tenantId} and (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid, e.seq) <= ${place(upTo)}
+      ${filterCondition(filter)}
+    order by e.epoch, e.xid, e.seq limit ${limit}`.execute(db);
+  return rows;
+}
+
+/** The place up to which retention has deleted events. */
+export async function readPrunedPlace(db: Db): Promise<FeedPlace> {
+  const { rows } = await sql<FeedPlace>`
+    select pruned_epoch as epoch, pruned_xid as xid, pruned_seq as seq from feed_state`.execute(db);
+  if (!rows[0]) throw new Error('feed_state has no row');
+  return rows[0];
+}

@@ -1,0 +1,44 @@
+/** One row as it came in, staged until the job reaches it, and what became of it. No foreign keys: rows come by the million. */
+import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { Field, Int, ObjectType } from 'type-graphql';
+import { idColumn, integerColumn, jsonColumn, textColumn } from '../../database/columns.js';
+import type { UserErrorEntry } from '../../kernel/errors.js';
+import { graphqlEnum } from '../../request/graphql-enum.js';
+import { UserErrorType } from '../../request/user-error.type.js';
+
+export const bulkInviteRowOutcomes = ['WAITING', 'VALID', 'INVITED', 'REJECTED', 'CANCELLED'] as const;
+export type BulkInviteRowOutcome = (typeof bulkInviteRowOutcomes)[number];
+export const BulkInviteRowOutcomeEnum = graphqlEnum('BulkInviteRowOutcome', bulkInviteRowOutcomes);
+
+@ObjectType({ simpleResolvers: true })
+@Entity({ tableName: 'bulk_invite_row' })
+export class BulkInviteRow {
+  @PrimaryKey(idColumn())
+  bulkInviteId!: string;
+
+  @Field(() => Int, { description: '1 is the first row after the header; blank lines do not count.' })
+  @PrimaryKey(integerColumn())
+  rowNumber!: number;
+
+  @Property(idColumn())
+  tenantId!: string;
+
+  @Field(() => String, { nullable: true, description: 'As written in the row.' })
+  @Property({ ...textColumn(), nullable: true })
+  email!: string | null;
+
+  /** The row's values in our column names, before apps and groups are looked up. */
+  @Property(jsonColumn())
+  input!: unknown;
+
+  @Field(() => BulkInviteRowOutcomeEnum)
+  @Property(textColumn())
+  outcome!: BulkInviteRowOutcome;
+
+  @Field(() => [UserErrorType])
+  @Property(jsonColumn())
+  errors!: UserErrorEntry[];
+
+  @Property({ ...idColumn(), nullable: true })
+  invitationId!: string | null;
+}

@@ -1,0 +1,102 @@
+/** Many invitations asked for at once: an object of its own with rows, progress and results. */
+import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { Field, ID, Int, ObjectType } from 'type-graphql';
+import {
+  booleanColumn,
+  idColumn,
+  integerColumn,
+  jsonColumn,
+  textArrayColumn,
+  textColumn,
+  timeColumn,
+} from '../../database/columns.js';
+import type { ActorKind } from '../../kernel/actor.js';
+import type { UserErrorEntry } from '../../kernel/errors.js';
+import { graphqlEnum } from '../../request/graphql-enum.js';
+import { Node } from '../../request/node.js';
+import { UserErrorType } from '../../request/user-error.type.js';
+
+export const bulkInviteStatuses = ['RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'] as const;
+export type BulkInviteStatus = (typeof bulkInviteStatuses)[number];
+export const BulkInviteStatusEnum = graphqlEnum('BulkInviteStatus', bulkInviteStatuses);
+
+export const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
+export type BulkErrorPolicy = (typeof bulkErrorPolicies)[number];
+export const BulkErrorPolicyEnum = graphqlEnum('BulkErrorPolicy', bulkErrorPolicies);
+
+@ObjectType({ implements: Node, simpleResolvers: true, description: 'Many invitations asked for at once.' })
+@Entity({ tableName: 'bulk_invite' })
+export class BulkInvite implements Node {
+  @Field(() => ID)
+  @PrimaryKey(idColumn())
+  id!: string;
+
+  @Property(idColumn())
+  tenantId!: string;
+
+  @Property(textColumn())
+  createdByKind!: ActorKind;
+
+  @Property({ ...idColumn(), nullable: true })
+  createdById!: string | null;
+
+  @Property(textColumn())
+  createdByName!: string;
+
+  @Field(() => String, { nullable: true })
+  @Property({ ...textColumn(), nullable: true })
+  fileName!: string | null;
+
+  @Field(() => BulkInviteStatusEnum)
+  @Property(textColumn())
+  status!: BulkInviteStatus;
+
+  @Field(() => Boolean)
+  @Property(booleanColumn())
+  dryRun!: boolean;
+
+  @Field(() => BulkErrorPolicyEnum)
+  @Property(textColumn())
+  errorPolicy!: BulkErrorPolicy;
+
+  @Field(() => Int)
+  @Property(integerColumn())
+  totalRows!: number;
+
+  /** The last row worked off; rows are taken in order, so this is where a job resumes. */
+  @Field(() => Int)
+  @Property(integerColumn())
+  processedRows!: number;
+
+  @Field(() => Int)
+  @Property(integerColumn())
+  invitedRows!: number;
+
+  @Field(() => Int)
+  @Property(integerColumn())
+  rejectedRows!: number;
+
+  @Field(() => Int)
+  @Property(integerColumn())
+  cancelledRows!: number;
+
+  @Field(() => [String])
+  @Property(textArrayColumn())
+  warnings!: string[];
+
+  @Field(() => [UserErrorType], { description: 'Why it FAILED.' })
+  @Property(jsonColumn())
+  errors!: UserErrorEntry[];
+
+  @Field(() => Date)
+  @Property(timeColumn())
+  createdAt!: Date;
+
+  @Field(() => Date, { nullable: true })
+  @Property({ ...timeColumn(), nullable: true })
+  startedAt!: Date | null;
+
+  @Field(() => Date, { nullable: true })
+  @Property({ ...timeColumn(), nullable: true })
+  finishedAt!: Date | null;
+}

@@ -1,0 +1,45 @@
+/** Who vouches for addresses of which domains. The client secret is sealed under the server secret. */
+import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { Field, ID, ObjectType } from 'type-graphql';
+import { booleanColumn, idColumn, secretColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { Node } from '../../request/node.js';
+import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
+
+@ObjectType({ implements: Node, simpleResolvers: true, description: 'Who vouches for guests of which domains.' })
+@Entity({ tableName: 'identity_provider' })
+export class IdentityProvider implements Node {
+  @Field(() => ID)
+  @PrimaryKey(idColumn())
+  id!: string;
+
+  @Property(idColumn())
+  tenantId!: string;
+
+  @Field(() => IdentityProviderKindEnum)
+  @Property(textColumn())
+  kind!: IdentityProviderKind;
+
+  @Field(() => String)
+  @Property(textColumn())
+  displayName!: string;
+
+  @Field(() => String, { nullable: true })
+  @Property({ ...textColumn(), nullable: true })
+  issuer!: string | null;
+
+  @Property({ ...textColumn(), nullable: true })
+  clientId!: string | null;
+
+  @Property({ ...secretColumn(), nullable: true })
+  sealedClientSecret!: Buffer | null;
+
+  @Property(textArrayColumn())
+  scopes!: string[];
+
+  @Field(() => Boolean)
+  @Property(booleanColumn())
+  enabled!: boolean;
+
+  @Property(timeColumn())
+  createdAt!: Date;
+}

@@ -1,0 +1,143 @@
+/**
+ * The connector for OpenID Connect providers: authorization code flow with PKCE S256, state and nonce (OpenID Connect
+ * Core 1.0 section 3.1, RFC 7636, RFC 9207). openid-client does the protocol and checks state, `iss`, nonce, audience
+ * and times; this file asks it for every check, verifies the ID token's signature besides, and puts the answer into the
+ * normal form. It does not decide whether the provider may vouch for the address. Neighbours: `outbound/` makes the
+ * requests, `connector.ts` is the port. Configurations are cached, so that a sign-in costs one round trip, not three.
+ */
+import * as openid from 'openid-client';
+import { type Clock, SECOND, systemClock } from '../../kernel/clock.js';
+import { refuse, type UserError } from '../../kernel/errors.js';
+import { hashToken } from '../../kernel/secrets.js';
+import type { OutboundFetch } from '../../outbound/outbound-client.js';
+import type { Connector, ProvenIdentity, ProviderSettings, SignInSecrets } from './connector.js';
+import { DiscoveryCache } from './discovery-cache.js';
+import { describeFailure, isCancellation } from './openid-connect.failures.js';
+
+export interface OpenIdConnectOptions {
+  fetch: OutboundFetch;
+  /** Decides when the cache is stale. ID token times are compared with the machine's clock. */
+  clock?: Clock;
+  /** Permits providers on http. */
+  allowInsecure: boolean;
+  /** How long a provider's metadata is used. @default 600 */
+  cacheSeconds?: number;
+}
+
+export function createOpenIdConnectConnector(options: OpenIdConnectOptions): Connector {
+  const { clock = systemClock, cacheSeconds = 600 } = options;
+  const cache = new DiscoveryCache<openid.Configuration>(clock, cacheSeconds * SECOND);
+  const configurationOf = (provider: ProviderSettings) =>
+    cache.get(cacheKey(provider), () => discover(provider, options));
+
+  return {
+    begin: (provider, request) =>
+      refusingFailures(async () => {
+        const secrets = newSecrets();
+        const url = openid.buildAuthorizationUrl(await configurationOf(provider), {
+          redirect_uri: request.redirectUri,
+          scope: [...new Set(['openid', ...provider.scopes])].join(' '),
+          login_hint: request.loginHint,
+          state: secrets.state,
+          nonce: secrets.nonce,
+          code_challenge: await openid.calculatePKCECodeChallenge(secrets.codeVerifier),
+          code_challenge_method: 'S256',
+        });
+        return { redirectTo: url.href, secrets };
+      }),
+
+    finish: (provider, callbackUrl, secrets) =>
+      refusingFailures(async () => {
+        const configuration = await configurationOf(provider);
+        const tokens = await openid.authorizationCodeGrant(configuration, callbackUrl, {
+          expectedState: secrets.state,
+          expectedNonce: secrets.nonce,
+          pkceCodeVerifier: secrets.codeVerifier,
+          idTokenExpected: true,
+        });
+        return readIdentity(configuration, tokens);
+      }),
+  };
+}
+
+/** The secret is hashed, so that a rotated one takes effect at once and no key of a map is a secret. */
+function cacheKey({ id, issuer, clientId, clientSecret }: ProviderSettings): string {
+  return JSON.stringify([id, issuer, clientId, clientSecret && hashToken(clientSecret).toString('base64url')]);
+}
+
+async function discover(provider: ProviderSettings, options: OpenIdConnectOptions): Promise<openid.Configuration> {
+  const configuration = await openid.discovery(
+    new URL(provider.issuer),
+    provider.clientId,
+    undefined,
+    clientAuthentication(provider.clientSecret),
+    {
+      [openid.customFetch]: options.fetch,
+      timeout: 10, // seconds
+      // Core section 3.1.3.7 lets TLS stand in for the signature; we want both, and with it `alg: none` never passes.
+      execute: [openid.enableNonRepudiationChecks, ...(options.allowInsecure ? [openid.allowInsecureRequests] : [])],
+    },
+  );
+  checkIssuer(provider.issuer, configuration.serverMetadata().issuer);
+  return configuration;
+}
+
+/**
+ * Discovery 1.0 section 4.3. openid-client is lenient for some hosts and for issuers with a well-known path; a provider
+ * that names another issuer could pass off that one's users.
+ */
+function checkIssuer(expected: string, actual: string): void {
+  if (new URL(actual).href === new URL(expected).href) return;
+  throw refuse('IDP_UNAVAILABLE', { detail: 'the metadata names another issuer than the one configured' });
+}
+
+/** client_secret_basic, the default of RFC 7591 section 2, unless the provider lists only client_secret_post. */
+function clientAuthentication(secret: string | null): openid.ClientAuth {
+  if (secret === null) return openid.None();
+  return (server, client, body, headers) => {
+    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+    const usePost = !methods.includes('client_secret_basic') && methods.includes('client_secret_post');
+    const authenticate = usePost ? openid.ClientSecretPost(secret) : openid.ClientSecretBasic(secret);
+    authenticate(server, client, body, headers);
+  };
+}
+
+function newSecrets(): SignInSecrets {
+  return { state: openid.randomState(), nonce: openid.randomNonce(), codeVerifier: openid.randomPKCECodeVerifier() };
+}
+
+type Tokens = Awaited<ReturnType<typeof openid.authorizationCodeGrant>>;
+
+async function readIdentity(configuration: openid.Configuration, tokens: Tokens): Promise<ProvenIdentity> {
+  const idToken = tokens.claims();
+  if (!idToken) throw refuse('IDP_UNAVAILABLE', { detail: 'the token response has no ID token' });
+  // Address and its verification come from one source, never one from each.
+  const needsUserInfo = idToken.email === undefined && configuration.serverMetadata().userinfo_endpoint !== undefined;
+  const claims = needsUserInfo ? await openid.fetchUserInfo(configuration, tokens.access_token, idToken.sub) : idToken;
+  return {
+    issuer: idToken.iss,
+    subject: idToken.sub,
+    email: textOrNull(claims.email),
+    emailVerified: claims.email_verified === true,
+    displayName: textOrNull(claims.name) ?? textOrNull(idToken.name),
+  };
+}
+
+function textOrNull(claim: unknown): string | null {
+  return typeof claim === 'string' && claim.trim() !== '' ? claim.trim() : null;
+}
+
+async function refusingFailures<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw toUserError(error);
+  }
+}
+
+function toUserError(error: unknown): UserError {
+  const detail = describeFailure(error);
+  if (!isCancellation(error)) return refuse('IDP_UNAVAILABLE', { detail });
+  const message = 'The sign-in was cancelled. Try again, or choose another way to prove who you are.';
+  return refuse('PROOF_REQUIRED', { message, detail });
+}

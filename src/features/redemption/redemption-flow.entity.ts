@@ -1,0 +1,78 @@
+/**
+ * A guest's way from the opened link to ACCEPTED. Bound to what started it: a browser's cookie (hash kept), or, begun over
+ * GraphQL, a bearer handle (hash kept). Holds the proof once given, so that accepting is a step of its own. 30 minutes.
+ */
+import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { idColumn, integerColumn, keyColumn, secretColumn, textColumn, timeColumn } from '../../database/columns.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+
+export const redemptionStatuses = ['STARTED', 'PROVEN', 'REDEEMED', 'DECLINED'] as const;
+export type RedemptionStatus = (typeof redemptionStatuses)[number];
+
+@Entity({ tableName: 'redemption_flow' })
+export class RedemptionFlow {
+  @PrimaryKey(idColumn())
+  id!: string;
+
+  @Property(idColumn())
+  tenantId!: string;
+
+  @Property(idColumn())
+  invitationId!: string;
+
+  /** The link the flow began with; a resend makes it stale. */
+  @Property(integerColumn())
+  linkVersion!: number;
+
+  /** Exactly one of the two is set. */
+  @Property({ ...secretColumn(), nullable: true })
+  browserHash!: Buffer | null;
+
+  @Property({ ...secretColumn(), nullable: true })
+  handleHash!: Buffer | null;
+
+  @Property(textColumn())
+  status!: RedemptionStatus;
+
+  @Property({ ...idColumn(), nullable: true })
+  signInProviderId!: string | null;
+
+  @Property({ ...secretColumn(), nullable: true })
+  signInStateHash!: Buffer | null;
+
+  /** state, nonce and code verifier, sealed; spent by the callback. */
+  @Property({ ...secretColumn(), nullable: true })
+  sealedSignIn!: Buffer | null;
+
+  /** Wrong codes since the oldest living one was sent. */
+  @Property(integerColumn())
+  passcodeTries!: number;
+
+  @Property({ ...timeColumn(), nullable: true })
+  provenAt!: Date | null;
+
+  @Property({ ...textColumn(), nullable: true })
+  proofKind!: IdentityProviderKind | null;
+
+  @Property({ ...idColumn(), nullable: true })
+  proofProviderId!: string | null;
+
+  @Property({ ...keyColumn(), nullable: true })
+  proofIssuer!: string | null;
+
+  @Property({ ...keyColumn(), nullable: true })
+  proofSubject!: string | null;
+
+  @Property({ ...textColumn(), nullable: true })
+  proofDisplayName!: string | null;
+
+  /** Set when a provider vouched for another address than the invited one; shown on the mismatch page. */
+  @Property({ ...textColumn(), nullable: true })
+  mismatchedEmail!: string | null;
+
+  @Property(timeColumn())
+  createdAt!: Date;
+
+  @Property(timeColumn())
+  expiresAt!: Date;
+}

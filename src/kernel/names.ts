@@ -1,0 +1,15 @@
+/** Names of things people choose. Data, never templates: no control characters, no URLs, nothing that reads as a link. */
+
+/** Two spellings of one name share a key: NFKC, single spaces, lower case. */
+export function nameKey(name: string): string {
+  return name.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
+}
+
+export const MAX_NAME_LENGTH = 200;
+
+const controlCharacters = /\p{Cc}|\p{Cf}/u;
+const urlLike = /:\/\/|^www\.|\bhttps?:/i;
+
+export function isPlainName(name: string): boolean {
+  return name.trim() !== '' && !controlCharacters.test(name) && !urlLike.test(name);
+}

@@ -1,0 +1,66 @@
+/**
+ * What every entrance (GraphQL, a subscription's event, a page, a job) hands to the features: who acts, on which tenants,
+ * and what to read with. It carries ids and permissions, never entities; reads go through `db`, writes through
+ * `transaction`. Loaders live as long as the context, so a context is never kept from one event to the next.
+ */
+import type { MikroORM } from '@mikro-orm/postgresql';
+import DataLoader from 'dataloader';
+import type { Tables } from '../database/table.js';
+import { type Db, inTransaction, type Tx } from '../database/transaction.js';
+import type { Actor } from '../kernel/actor.js';
+import type { Clock } from '../kernel/clock.js';
+import type { Log } from '../kernel/log.js';
+import type { Secrets } from '../kernel/secrets.js';
+
+/** What the process has once and every request uses. */
+export interface Ground {
+  orm: MikroORM;
+  tables: Tables;
+  secrets: Secrets;
+  clock: Clock;
+  log: Log;
+}
+
+export class RequestContext {
+  readonly actor: Actor;
+  readonly log: Log;
+  /** Reads only; runs outside any transaction. */
+  readonly db: Db;
+  readonly tables: Tables;
+  readonly secrets: Secrets;
+  readonly clock: Clock;
+  readonly #orm: MikroORM;
+  // biome-ignore lint/suspicious/noExplicitAny: one map for loaders of every key and value type
+  readonly #loaders = new Map<string, DataLoader<any, any>>();
+
+  constructor(ground: Ground, actor: Actor, log: Log = ground.log) {
+    this.actor = actor;
+    this.log = log;
+    this.#orm = ground.orm;
+    this.db = ground.orm.em.getConnection().getClient() as Db;
+    this.tables = ground.tables;
+    this.secrets = ground.secrets;
+    this.clock = ground.clock;
+  }
+
+  /** The one tenant the actor reaches; null: all. */
+  get scope(): string | null {
+    return this.actor.tenantId;
+  }
+
+  /** What was loaded before is forgotten: the same request reads its own writes. */
+  async transaction<T>(tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
+    const result = await inTransaction(this.#orm, tenantId, work);
+    this.#loaders.clear();
+    return result;
+  }
+
+  /** The loader of this name, made on first use. `batch` answers in the order of the keys. */
+  loader<K, V>(name: string, batch: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
+    const known = this.#loaders.get(name);
+    if (known) return known;
+    const loader = new DataLoader<K, V>(batch);
+    this.#loaders.set(name, loader);
+    return loader;
+  }
+}

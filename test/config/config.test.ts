@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -136,8 +137,12 @@ describe('secrets made up at the first start', () => {
 
   it('are the same for processes that start at once', async () => {
     const script = `const { loadSecretKeys } = await import(source('config/secret-keys.ts'));
+      console.error('ready');
+      for await (const _ of process.stdin);
       console.log(loadSecretKeys(process.argv[1]).join());`;
     const processes = [1, 2, 3, 4].map(() => spawnTypeScript(script, dataDir));
+    await Promise.all(processes.map(({ stderr }) => once(stderr, 'data')));
+    for (const { stdin } of processes) stdin.end();
     const outputs = await Promise.all(processes.map(({ stdout }) => text(stdout)));
     expect(new Set(outputs)).toEqual(new Set([await readFile(join(dataDir, 'secret-keys'), 'utf8')]));
   });

@@ -46,19 +46,24 @@ async function postmasterPid(): Promise<number> {
   return Number((await readFile(join(dataDir, 'postgres', 'postmaster.pid'), 'utf8')).split('\n')[0]);
 }
 
-/** A gateway in a process of its own, up and then killed without notice. */
-async function killGateway(): Promise<void> {
+/** A gateway in a process of its own that prints its URL and then every SIGINT, and does not end by it. */
+async function spawnGateway() {
   const gateway = spawnTypeScript(
     `const { startEmbeddedServer } = await import(source('database/embedded-server.ts'));
      const { silentLog } = await import(source('kernel/log.ts'));
+     process.on('SIGINT', () => console.log('SIGINT'));
      const { url } = await startEmbeddedServer({ dataDir: process.argv[1], log: silentLog, durable: false });
      console.log(url);`,
     dataDir,
   );
-  const [url] = await once(createInterface({ input: gateway.stdout }), 'line');
-  await query(String(url), 'create table kept (n int)');
-  gateway.kill('SIGKILL');
-  await once(gateway, 'exit');
+  const lines = createInterface({ input: gateway.stdout });
+  const nextLine = async () => String((await once(lines, 'line'))[0]);
+  const kill = async () => {
+    const ended = once(gateway, 'exit');
+    gateway.kill('SIGKILL');
+    await ended;
+  };
+  return { pid: gateway.pid as number, url: await nextLine(), nextLine, kill };
 }
 
 describe('the embedded database', () => {
@@ -102,6 +107,17 @@ describe('the embedded database', () => {
     expect(['SIGINT', 'SIGTERM', 'SIGHUP', 'beforeExit'].map((event) => process.listenerCount(event))).toEqual(before);
   });
 
+  it('outlives Ctrl-C in the terminal, so that the gateway can finish its work', async () => {
+    const gateway = await spawnGateway();
+    const signalled = gateway.nextLine();
+    // What a terminal does: the signal goes to the whole process group.
+    process.kill(-gateway.pid, 'SIGINT');
+    expect(await signalled).toBe('SIGINT');
+    expect(await query(gateway.url, 'select 1')).toEqual([1]);
+    await gateway.kill();
+    await start();
+  });
+
   it('refuses a second gateway on the same directory and says which one is there', async () => {
     const first = await start();
     await expect(start()).rejects.toThrow(`Another gateway (process ${process.pid})`);
@@ -109,7 +125,9 @@ describe('the embedded database', () => {
   });
 
   it('recovers what a killed gateway left, and stops its server first', async () => {
-    await killGateway();
+    const gateway = await spawnGateway();
+    await query(gateway.url, 'create table kept (n int)');
+    await gateway.kill();
     const orphan = await postmasterPid();
     const { url } = await start();
     expect(await postmasterPid()).not.toBe(orphan);

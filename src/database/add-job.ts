@@ -1,0 +1,28 @@
+/**
+ * Work that leaves the database is a job added in the transaction of the change it follows from: both happen or neither.
+ * Payloads carry ids and versions, never secrets. Who runs a job is `jobs/`.
+ */
+import { sql } from 'kysely';
+import type { Tx } from './transaction.js';
+
+export interface JobOptions {
+  /** Jobs of one queue run one after the other, over all processes. */
+  queueName?: string;
+  /** A job of the same key that has not started is replaced. */
+  jobKey?: string;
+  /** Lower runs first. Default 0. */
+  priority?: number;
+  runAt?: Date;
+  /** Default 25, which with the worker's back-off is about three days. */
+  maxAttempts?: number;
+}
+
+export const jobPriority = { passcode: -20, single: -10, bulkWork: 0, bulkMail: 10 } as const;
+
+export async function addJob(tx: Tx, task: string, payload: object, options: JobOptions = {}): Promise<void> {
+  await sql`
+    select from graphile_worker.add_job(
+      ${task}, payload => ${JSON.stringify(payload)}::json, queue_name => ${options.queueName ?? null}::text,
+      run_at => ${options.runAt ?? null}::timestamptz, max_attempts => ${options.maxAttempts ?? null}::smallint,
+      job_key => ${options.jobKey ?? null}::text, priority => ${options.priority ?? null}::smallint)`.execute(tx.db);
+}

@@ -10,12 +10,20 @@ Vestibule is configured by environment variables and starts without any. A varia
 problems are reported together at start, and the gateway does not start with one. Variables marked secret are never logged.
 `;
 
-function row(name: VariableName): string {
+function row(name: VariableName): string[] {
   const { default: value, shownDefault, unit, secret, meaning } = variables[name];
   const shown = shownDefault ?? `\`${value}\``;
-  const sentence = secret ? `${meaning} **Secret.**` : meaning;
-  return `| \`${name}\` | ${shown.replaceAll('<', '&lt;')} | ${unit ?? ''} | ${sentence} |`;
+  return [`\`${name}\``, shown.replaceAll('<', '&lt;'), unit ?? '', secret ? `${meaning} **Secret.**` : meaning];
 }
 
-const page = [intro, '| Variable | Default | Unit | Meaning |', '|---|---|---|---|', ...variableNames.map(row), ''];
-writeFileSync('docs/configuration.md', page.join('\n'));
+/** Padded as the formatter pads, which checks the page as well. */
+function table([head = [], ...rows]: string[][]): string {
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column]?.length ?? 0)));
+  const rule = widths.map((width) => '-'.repeat(width));
+  const line = (cells: string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |\n`;
+  return [head, rule, ...rows].map(line).join('');
+}
+
+const head = ['Variable', 'Default', 'Unit', 'Meaning'];
+writeFileSync('docs/configuration.md', `${intro}\n${table([head, ...variableNames.map(row)])}`);

@@ -26,3 +26,21 @@ export async function addJob(tx: Tx, task: string, payload: object, options: Job
       run_at => ${options.runAt ?? null}::timestamptz, max_attempts => ${options.maxAttempts ?? null}::smallint,
       job_key => ${options.jobKey ?? null}::text, priority => ${options.priority ?? null}::smallint)`.execute(tx.db);
 }
+
+export interface NewJob {
+  task: string;
+  payload: object;
+  jobKey: string;
+  priority: number;
+}
+
+/** Many jobs in one statement; their keys are distinct. */
+export async function addJobs(tx: Tx, jobs: readonly NewJob[]): Promise<void> {
+  if (jobs.length === 0) return;
+  await sql`
+    select from graphile_worker.add_jobs(array(
+      select row(job.task, job.payload, null, null, null, job.key, job.priority, null)::graphile_worker.job_spec
+      from unnest(${jobs.map((job) => job.task)}::text[], ${jobs.map((job) => JSON.stringify(job.payload))}::json[],
+        ${jobs.map((job) => job.jobKey)}::text[], ${jobs.map((job) => job.priority)}::smallint[]) as job (task, payload, key, priority)
+    ))`.execute(tx.db);
+}

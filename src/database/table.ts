@@ -6,8 +6,8 @@ import type { EntityClass } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
 import { type RawBuilder, sql } from 'kysely';
 
-/** A plain row of an entity: its own scalar fields, no methods, no hidden columns needed. */
-export type Row<E> = { [K in keyof E as E[K] extends (...args: never[]) => unknown ? never : K]: E[K] };
+/** A plain row of an entity, without its hashes and sealed values. */
+export type Row<E> = { [K in keyof E as NonNullable<E[K]> extends Buffer ? never : K]: E[K] };
 
 export class Tables {
   readonly #orm: MikroORM;

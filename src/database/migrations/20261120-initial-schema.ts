@@ -205,6 +205,7 @@ create table invitation (
   invited_by_kind text not null,
   invited_by_id text collate "C",
   invited_by_name text not null,
+  inviter_name text,
   bulk_invite_id text collate "C",
   row_number int,
   landing_app_id text collate "C",
@@ -348,6 +349,7 @@ create table redemption_flow (
 );
 create index redemption_flow_invitation on redemption_flow (invitation_id);
 create index redemption_flow_expires on redemption_flow (expires_at);
+create index redemption_flow_browser on redemption_flow (browser_hash) where browser_hash is not null;
 create unique index redemption_flow_state on redemption_flow (sign_in_state_hash) where sign_in_state_hash is not null;
 
 create table passcode (

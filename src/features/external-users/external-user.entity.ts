@@ -2,6 +2,7 @@
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
 import { booleanColumn, idColumn, keyColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { connectionType } from '../../request/connection.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
 
@@ -71,3 +72,6 @@ export class ExternalUser implements Node {
   @Property({ ...timeColumn(), nullable: true })
   lastSignInAt!: Date | null;
 }
+
+/** Here, because lists of users are fields of several features and the schema has one type of a name. */
+export const ExternalUserConnection = connectionType('ExternalUser', () => ExternalUser);

@@ -69,6 +69,10 @@ export class Invitation implements Node {
   @Property(textColumn())
   invitedByName!: string;
 
+  @Field(() => String, { nullable: true, description: 'Whom the guest is told the invitation comes from, when the inviter said so.' })
+  @Property({ ...textColumn(), nullable: true })
+  inviterName!: string | null;
+
   @Property({ ...idColumn(), nullable: true })
   bulkInviteId!: string | null;
 

@@ -1,0 +1,93 @@
+/**
+ * Who is in a group. Both use cases answer per id: what is right is done, what is wrong is told at its place. Each is one
+ * statement for any number of people.
+ */
+import { sql } from 'kysely';
+import type { Db, Tx } from '../../database/transaction.js';
+import { requirePermission } from '../../kernel/actor.js';
+import { refuse, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
+import { tenantOf } from '../../request/lookup.js';
+import type { RequestContext } from '../../request/request-context.js';
+import { Group } from './group.entity.js';
+
+export interface MembersChange {
+  groupId: string;
+  externalUserIds: string[];
+}
+
+export interface MembersOutcome {
+  groupId: string;
+  /** One per id that is of no user of the tenant. */
+  userErrors: UserErrorEntry[];
+}
+
+export const MAX_IDS_PER_CALL = 1000;
+
+export class GroupMembersService {
+  /** A user who is a member already stays one. */
+  add(ctx: RequestContext, change: MembersChange): Promise<MembersOutcome> {
+    return changeMembers(ctx, change, async (tx) => {
+      await requireRightToFill(ctx, tx.db, [change.groupId]);
+      return addMembers(tx, change, ctx.clock.now());
+    });
+  }
+
+  /** A user who is no member stays none. */
+  remove(ctx: RequestContext, change: MembersChange): Promise<MembersOutcome> {
+    return changeMembers(ctx, change, (tx) => removeMembers(tx, change));
+  }
+}
+
+/**
+ * Whoever puts people into a group that bears an app role grants that role, and needs the right to.
+ * @throws RequestError FORBIDDEN without APP_ASSIGN when one of the groups bears a role.
+ */
+export async function requireRightToFill(ctx: RequestContext, db: Db, groupIds: readonly string[]): Promise<void> {
+  if (ctx.actor.permissions.has('APP_ASSIGN')) return;
+  const { rows } = await sql`
+    select from app_assignment where group_id = any(${groupIds}) and role is not null limit 1`.execute(db);
+  if (rows.length > 0) requirePermission(ctx.actor, 'APP_ASSIGN');
+}
+
+async function changeMembers(
+  ctx: RequestContext,
+  { groupId, externalUserIds }: MembersChange,
+  apply: (tx: Tx) => Promise<Set<string>>,
+): Promise<MembersOutcome> {
+  if (externalUserIds.length > MAX_IDS_PER_CALL) {
+    throw refuse('ROW_LIMIT_EXCEEDED', { field: ['externalUserIds'], message: `Give at most ${MAX_IDS_PER_CALL} ids in one call.` });
+  }
+  const tenantId = await tenantOf(ctx, 'Group', Group, groupId, 'groupId');
+  const known = await ctx.transaction(tenantId, apply);
+  return { groupId, userErrors: externalUserIds.flatMap((id, index) => (known.has(id) ? [] : [notFoundAt(index)])) };
+}
+
+function notFoundAt(index: number): UserErrorEntry {
+  return userErrorEntry('NOT_FOUND', { field: ['externalUserIds', String(index)] });
+}
+
+/** @returns which of the ids are users of the tenant */
+async function addMembers(tx: Tx, { groupId, externalUserIds }: MembersChange, now: Date): Promise<Set<string>> {
+  const { rows } = await sql<{ id: string }>`
+    with known as (
+      select id from external_user where tenant_id = ${tx.tenantId} and id = any(${externalUserIds})
+    ), added as (
+      insert into group_member (group_id, external_user_id, tenant_id, created_at)
+      select ${groupId}, id, ${tx.tenantId}, ${now} from known order by id
+      on conflict (group_id, external_user_id) do nothing
+    )
+    select id from known`.execute(tx.db);
+  return new Set(rows.map((row) => row.id));
+}
+
+/** @returns which of the ids are users of the tenant */
+async function removeMembers(tx: Tx, { groupId, externalUserIds }: MembersChange): Promise<Set<string>> {
+  const { rows } = await sql<{ id: string }>`
+    with known as (
+      select id from external_user where tenant_id = ${tx.tenantId} and id = any(${externalUserIds})
+    ), removed as (
+      delete from group_member m using known where m.group_id = ${groupId} and m.external_user_id = known.id
+    )
+    select id from known`.execute(tx.db);
+  return new Set(rows.map((row) => row.id));
+}

@@ -1,0 +1,59 @@
+/** What an invitation's mails say, pure: facts in, message out. How it is said, in which words, is `mail/`. */
+import type { Row } from '../../database/table.js';
+import { fallbackLanguage, supportedLanguage } from '../../kernel/languages.js';
+import type { InvitationCopyMail, InvitationMail, MailBrand } from '../../kernel/mail-message.js';
+import type { Tenant } from '../tenants/tenant.entity.js';
+import type { Invitation } from './invitation.entity.js';
+
+export interface MailFacts {
+  invitation: Row<Invitation>;
+  tenant: Row<Tenant>;
+  /** Name of the landing app, when there is one. */
+  appName: string | null;
+}
+
+export function invitationMail(facts: MailFacts, redeemUrl: string, sentAt: Date): InvitationMail {
+  const { invitation } = facts;
+  return {
+    template: 'invitation',
+    ...envelope(facts, `${invitation.id}.${invitation.linkVersion}`),
+    to: { name: invitation.displayName, address: invitation.email },
+    guestName: invitation.displayName,
+    ...content(facts),
+    redeemUrl,
+    sentAt,
+    expiresAt: invitation.expiresAt,
+  };
+}
+
+/** Tells of the invitation, carries no link: whoever is copied cannot redeem in the guest's place. */
+export function invitationCopyMail(facts: MailFacts, recipient: string, copy: number): InvitationCopyMail {
+  const { invitation } = facts;
+  return {
+    template: 'invitation-copy',
+    ...envelope(facts, `${invitation.id}.${invitation.linkVersion}.copy-${copy}`),
+    to: { name: null, address: recipient },
+    guestAddress: invitation.email,
+    ...content(facts),
+  };
+}
+
+export function brandOf(tenant: Row<Tenant>): MailBrand {
+  return {
+    tenantName: tenant.displayName,
+    logoUrl: tenant.logoUrl,
+    accentColor: tenant.accentColor,
+    supportEmail: tenant.supportEmail,
+    privacyStatementUrl: tenant.privacyStatementUrl,
+  };
+}
+
+/** Message-ID is per invitation, link version and recipient: a repeat is recognised, a resend is not swallowed. */
+function envelope({ invitation, tenant }: MailFacts, messageKey: string) {
+  const language = supportedLanguage(invitation.language) ?? fallbackLanguage;
+  return { language, replyTo: tenant.supportEmail, messageKey, brand: brandOf(tenant) };
+}
+
+function content({ invitation, appName }: MailFacts) {
+  return { inviterName: invitation.inviterName, message: invitation.message, appName };
+}

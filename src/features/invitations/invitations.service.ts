@@ -1,0 +1,174 @@
+/**
+ * Use cases of invitations: invite one address, resend, revoke, and what the mail job reports. Every change of an
+ * invitation locks its row before anything else is written, so that its facts stand in the order they happened.
+ */
+import { sql } from 'kysely';
+import { addJobs } from '../../database/add-job.js';
+import { rowById } from '../../request/lookup.js';
+import type { Row } from '../../database/table.js';
+import type { Tx } from '../../database/transaction.js';
+import { recordEvents } from '../../events/record-events.js';
+import { refuse, UserError } from '../../kernel/errors.js';
+import { newId } from '../../kernel/ids.js';
+import { claimIdempotencyKey } from '../../request/idempotency.js';
+import { reachTenant, tenantOf } from '../../request/lookup.js';
+import type { RequestContext } from '../../request/request-context.js';
+import { Tenant } from '../tenants/tenant.entity.js';
+import { Invitation } from './invitation.entity.js';
+import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
+import { makeLink, redeemUrl } from './invitation-link.service.js';
+import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.js';
+import { findTargets } from './invitation-targets.js';
+import { clearTheWay, inviteAll, mailJobs } from './invite.service.js';
+import type { MailLimits } from './mail-limits.service.js';
+
+export interface InviteUser extends InvitationRequest {
+  tenantId: string;
+  idempotencyKey: string | null;
+}
+
+export interface Invited {
+  invitationId: string | null;
+  existingInvitationId: string | null;
+  externalUserId: string | null;
+  /** Null on a replay: a secret is shown once. */
+  redeemUrl: string | null;
+  warnings: string[];
+}
+
+/** An invitation that could not be made, with what stands in the way. */
+export class InviteRefused extends UserError {
+  readonly existingInvitationId: string | null;
+  readonly externalUserId: string | null;
+
+  constructor(error: UserError['entries'][number], existingInvitationId: string | null, externalUserId: string | null) {
+    super([error]);
+    this.existingInvitationId = existingInvitationId;
+    this.externalUserId = externalUserId;
+  }
+}
+
+const REPLAYED = 'This is the answer of an earlier request with the same idempotency key; the link is shown once only.';
+
+export class InvitationsService {
+  readonly #limits: MailLimits;
+  readonly #publicUrl: URL;
+
+  constructor(limits: MailLimits, publicUrl: URL) {
+    this.#limits = limits;
+    this.#publicUrl = publicUrl;
+  }
+
+  /** @throws UserError with every problem of the input, or InviteRefused. */
+  async invite(ctx: RequestContext, { tenantId, idempotencyKey, ...request }: InviteUser): Promise<Invited> {
+    await reachTenant(ctx, tenantId);
+    const tenant = (await rowById(ctx, Tenant, tenantId)) as Row<Tenant>;
+    const targets = await findTargets(ctx.db, tenantId, [request]);
+    const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
+    if (!checked) throw new UserError(errors);
+    const invitationId = newId('Invitation');
+    const result = { invitationId };
+    return ctx.transaction(tenantId, async (tx) => {
+      const rows = [{ invitationId, invitation: checked, bulkInviteId: null, rowNumber: null }];
+      const obstacles = await clearTheWay(ctx, tx, tenantId, rows);
+      const claim = idempotencyKey && { operation: 'inviteUser', key: idempotencyKey, input: { tenantId, ...request } };
+      const earlier = claim ? await claimIdempotencyKey(ctx, tx, claim, result) : null;
+      if (earlier) return replayed(earlier.invitationId);
+      const outcome = (await inviteAll(ctx, tx, tenant, this.#limits, rows, obstacles)).get(invitationId);
+      if (!outcome?.invited) throw refusedBecause(outcome);
+      return { ...result, existingInvitationId: null, externalUserId: null, redeemUrl: this.#url(ctx, invitationId, 1), warnings: [] };
+    });
+  }
+
+  /** A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open. */
+  async resend(ctx: RequestContext, invitationId: string): Promise<Invited> {
+    const tenantId = await tenantOf(ctx, 'Invitation', Invitation, invitationId, 'invitationId');
+    return ctx.transaction(tenantId, async (tx) => {
+      const invitation = await lockInvitation(ctx, tx, invitationId);
+      const now = ctx.clock.now();
+      if (!mayTransition('resend', invitation, now)) throw refuseByStatus(invitation, now);
+      await refuseNewerPending(tx, invitation);
+      const linkVersion = invitation.linkVersion + 1;
+      await this.#replaceLink(ctx, tx, invitation, linkVersion, now);
+      await recordEvents(tx, [{ type: 'RESENT', at: now, actor: ctx.actor, invitationId }]);
+      await this.#admitMails(ctx, tx, invitation);
+      await addJobs(tx, mailJobs(invitationId, linkVersion, invitation.ccRecipients.length, false));
+      return { invitationId, existingInvitationId: null, externalUserId: null, redeemUrl: this.#url(ctx, invitationId, linkVersion), warnings: [] };
+    });
+  }
+
+  /** Withdraws a pending invitation; its grants go with it. */
+  async revoke(ctx: RequestContext, invitationId: string): Promise<string> {
+    const tenantId = await tenantOf(ctx, 'Invitation', Invitation, invitationId, 'invitationId');
+    await ctx.transaction(tenantId, async (tx) => {
+      const invitation = await lockInvitation(ctx, tx, invitationId);
+      const now = ctx.clock.now();
+      if (!mayTransition('revoke', invitation, now)) throw refuseByStatus(invitation, now);
+      await revokeLocked(ctx, tx, [invitationId], now);
+    });
+    return invitationId;
+  }
+
+  /** All that a key has sent out and that is still open: when the key itself is not to be trusted any more. */
+  async revokePendingOfKey(ctx: RequestContext, tx: Tx, apiKeyId: string): Promise<void> {
+    const { rows } = await sql<{ id: string }>`
+      select id from invitation
+      where invited_by_kind = 'API_KEY' and invited_by_id = ${apiKeyId} and status = 'PENDING'
+      order by id for update`.execute(tx.db);
+    await revokeLocked(ctx, tx, rows.map((row) => row.id), ctx.clock.now());
+  }
+
+  async #replaceLink(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>, linkVersion: number, now: Date): Promise<void> {
+    const { hash } = makeLink(ctx.secrets, invitation.id, linkVersion);
+    const expiresAt = statusAt(invitation, now) === 'EXPIRED' ? expiryOf(now, DEFAULT_EXPIRES_IN_DAYS) : invitation.expiresAt;
+    await sql`
+      update invitation set status = 'PENDING', delivery = 'QUEUED', delivery_error = null, link_version = ${linkVersion},
+        link_hash = ${hash}, send_count = send_count + 1, expires_at = ${expiresAt}, expired_at = null
+      where id = ${invitation.id}`.execute(tx.db);
+  }
+
+  async #admitMails(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>): Promise<void> {
+    await this.#limits.admit(ctx, tx, { addressKey: invitation.emailKey, count: 1 });
+    const copies = invitation.ccRecipients.map((address) => ({ addressKey: address, count: 1 }));
+    await this.#limits.count(ctx, tx, copies);
+  }
+
+  #url(ctx: RequestContext, invitationId: string, linkVersion: number): string {
+    return redeemUrl(this.#publicUrl, makeLink(ctx.secrets, invitationId, linkVersion).token);
+  }
+}
+
+/** The first statement of every change: facts of one invitation are written one transaction after the other. */
+export async function lockInvitation(ctx: RequestContext, tx: Tx, invitationId: string): Promise<Row<Invitation>> {
+  const { rows } = await sql<Row<Invitation>>`
+    select ${ctx.tables.columns(Invitation, 'i')} from invitation i
+    where i.id = ${invitationId} and i.tenant_id = ${tx.tenantId} for update`.execute(tx.db);
+  if (!rows[0]) throw refuse('NOT_FOUND', { field: ['invitationId'] });
+  return rows[0];
+}
+
+async function refuseNewerPending(tx: Tx, invitation: Row<Invitation>): Promise<void> {
+  const { rows } = await sql`
+    select from invitation
+    where tenant_id = ${invitation.tenantId} and email_key = ${invitation.emailKey} and status = 'PENDING' and id <> ${invitation.id}`.execute(tx.db);
+  if (rows.length > 0) throw refuse('ALREADY_INVITED', { field: ['invitationId'] });
+}
+
+async function revokeLocked(ctx: RequestContext, tx: Tx, invitationIds: readonly string[], now: Date): Promise<void> {
+  if (invitationIds.length === 0) return;
+  await sql`update invitation set status = 'REVOKED', revoked_at = ${now} where id = any(${invitationIds})`.execute(tx.db);
+  await recordEvents(tx, invitationIds.map((invitationId) => ({ type: 'REVOKED', at: now, actor: ctx.actor, invitationId })));
+}
+
+function refuseByStatus(invitation: Row<Invitation>, now: Date): UserError {
+  const status = statusAt(invitation, now);
+  return refuse(status === 'PENDING' ? 'CONFLICT' : refusalByStatus[status], { field: ['invitationId'] });
+}
+
+function replayed(invitationId: string): Invited {
+  return { invitationId, existingInvitationId: null, externalUserId: null, redeemUrl: null, warnings: [REPLAYED] };
+}
+
+function refusedBecause(outcome: { invited: false; error: UserError['entries'][number]; existingInvitationId: string | null; externalUserId: string | null } | undefined): UserError {
+  return outcome ? new InviteRefused(outcome.error, outcome.existingInvitationId, outcome.externalUserId) : refuse('CONFLICT');
+}

@@ -1,0 +1,55 @@
+/**
+ * By what a guest may prove the invited address, pure: the provider that routing entitles, and only without one the
+ * passcode. Asked anew at every step, so that an outage never adds a way in and a provider that lost its entitlement
+ * loses it at once.
+ */
+import { refuse } from '../../kernel/errors.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import { type RouteCandidate, routeAddress } from '../identity-providers/routing.js';
+
+export interface ProviderCandidate extends RouteCandidate {
+  kind: IdentityProviderKind;
+  displayName: string;
+}
+
+export interface ProviderMethod {
+  kind: IdentityProviderKind;
+  providerId: string;
+  displayName: string;
+}
+
+export interface PasscodeMethod {
+  kind: 'EMAIL_PASSCODE';
+  providerId: null;
+  displayName: string;
+}
+
+export type Method = ProviderMethod | PasscodeMethod;
+
+const PASSCODE: PasscodeMethod = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' };
+
+/** @param candidates of enabled providers only. */
+export function methodsFor(emailKey: string, candidates: readonly ProviderCandidate[]): Method[] {
+  const provider = routeAddress(emailKey.slice(emailKey.lastIndexOf('@') + 1), candidates);
+  if (!provider) return [PASSCODE];
+  return [{ kind: provider.kind, providerId: provider.providerId, displayName: provider.displayName }];
+}
+
+/** @throws UserError PROOF_REQUIRED when a passcode proves nothing for this address. */
+export function checkPasscodeOffered(methods: readonly Method[]): void {
+  if (methods.some((method) => method.kind === 'EMAIL_PASSCODE')) return;
+  throw refuse('PROOF_REQUIRED', { message: 'Sign in at your organisation: no passcode is sent to this address.' });
+}
+
+/** @throws UserError PROOF_REQUIRED when no provider vouches for this address. */
+export function requireProvider(methods: readonly Method[]): ProviderMethod {
+  const provider = methods.find((method) => method.providerId !== null);
+  if (provider) return provider;
+  throw refuse('PROOF_REQUIRED', { message: 'No organisation signs this address in. Use a passcode.' });
+}
+
+/** @throws UserError PROOF_REQUIRED when what vouched is not, or no longer, entitled to. */
+export function checkEntitled(methods: readonly Method[], proof: Pick<Method, 'kind' | 'providerId'>): void {
+  if (methods.some((method) => method.kind === proof.kind && method.providerId === proof.providerId)) return;
+  throw refuse('PROOF_REQUIRED', { message: 'How this address signs in was changed in the meantime. Prove it once more.' });
+}

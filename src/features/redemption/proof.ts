@@ -1,0 +1,57 @@
+/** What proves that the person is the invited one, kept with the flow until the accept; and what was refused as proof. */
+import { sql } from 'kysely';
+import { maskEmailAddress } from '../../kernel/email-address.js';
+import type { UserErrorCode } from '../../kernel/errors.js';
+import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import { type Step, tell } from './steps.js';
+
+export interface Proof {
+  kind: IdentityProviderKind;
+  /** Empty for the gateway's own passcode. */
+  providerId: string;
+  issuer: string;
+  subject: string;
+  displayName: string | null;
+}
+
+/** The gateway vouches for a mailbox itself; the address stands for the person. */
+export const passcodeProof = (emailKey: string): Proof => ({
+  kind: 'EMAIL_PASSCODE',
+  providerId: '',
+  issuer: 'mail',
+  subject: emailKey,
+  displayName: null,
+});
+
+export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promise<void> {
+  await sql`
+    update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
+      proof_provider_id = ${proof.providerId}, proof_issuer = ${proof.issuer}, proof_subject = ${proof.subject},
+      proof_display_name = ${usableName(proof.displayName)}, mismatched_email = null
+    where id = ${flow.id}`.execute(tx.db);
+  await sql`
+    update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);
+  const detail = proof.kind === 'EMAIL_PASSCODE' ? 'By a passcode sent to the address.' : 'By an identity provider.';
+  await tell(tx, flow.invitationId, now, { type: 'IDENTITY_PROVEN', detail });
+}
+
+const refusalDetails: Partial<Record<UserErrorCode, string>> = {
+  IDENTITY_UNVERIFIED: 'The provider does not say that the address is verified.',
+  IDP_UNAVAILABLE: 'The provider did not answer properly.',
+  TOO_MANY_ATTEMPTS: 'Too many wrong passcodes.',
+};
+
+/** The invitation stays; what a stranger signed in as is kept masked only. */
+export async function recordRefusal({ tx, now, flow }: Step, reason: UserErrorCode, signedInAs?: string): Promise<void> {
+  const masked = signedInAs === undefined ? null : maskEmailAddress(signedInAs);
+  await sql`update redemption_flow set mismatched_email = ${masked} where id = ${flow.id}`.execute(tx.db);
+  const detail = masked ? `Signed in as ${masked}.` : refusalDetails[reason];
+  await tell(tx, flow.invitationId, now, { type: 'IDENTITY_REFUSED', reason, ...(detail && { detail }) });
+}
+
+/** A provider's free text is shown to others only when it is a plain name. */
+function usableName(name: string | null): string | null {
+  const trimmed = name?.trim() ?? '';
+  return trimmed.length <= MAX_NAME_LENGTH && isPlainName(trimmed) ? trimmed : null;
+}

@@ -1,0 +1,105 @@
+/**
+ * What the steps of a redemption look at: the offer (invitation, tenant, landing app, inviter) and the flow, as plain rows.
+ * Read before a step to find what to lock, and again under the lock to decide.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../../database/transaction.js';
+import type { Language } from '../../kernel/languages.js';
+import { hashToken } from '../../kernel/secrets.js';
+import { providersForDomain } from '../identity-providers/identity-providers.service.js';
+import { type Method, methodsFor } from './methods.js';
+import type { OfferState } from './redemption.states.js';
+import type { RedemptionFlow } from './redemption-flow.entity.js';
+
+export interface Offer extends OfferState {
+  invitationId: string;
+  tenantId: string;
+  externalUserId: string;
+  email: string;
+  emailKey: string;
+  /** The guest's name as the directory has it. */
+  guestName: string | null;
+  inviterName: string | null;
+  /** The key that invited was revoked since. */
+  inviterRevoked: boolean;
+  message: string | null;
+  language: Language;
+  startedAt: Date | null;
+  tenantName: string;
+  logoUrl: string | null;
+  accentColor: string;
+  supportEmail: string | null;
+  privacyStatementUrl: string | null;
+  termsOfUseUrl: string | null;
+  appName: string | null;
+  /** An address the landing app has registered; null: there is no app to open. */
+  landingUrl: string | null;
+}
+
+export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
+  const { rows } = await sql<Offer>`
+    select i.id as "invitationId", i.tenant_id as "tenantId", i.external_user_id as "externalUserId", i.email,
+      i.email_key as "emailKey", i.status, i.expires_at as "expiresAt", i.link_version as "linkVersion",
+      i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
+      i.invited_by_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
+      coalesce(u.display_name, i.display_name) as "guestName",
+      t.display_name as "tenantName", t.logo_url as "logoUrl", t.accent_color as "accentColor",
+      t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
+      t.terms_of_use_url as "termsOfUseUrl", a.display_name as "appName",
+      case when i.redirect_url = any(a.redirect_uris) then i.redirect_url else a.home_page_url end as "landingUrl"
+    from invitation i
+    join tenant t on t.id = i.tenant_id
+    join external_user u on u.id = i.external_user_id
+    left join app a on a.id = i.landing_app_id
+    left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
+    where i.id = ${invitationId}`.execute(db);
+  const [offer] = rows;
+  if (!offer) throw new Error(`Invitation ${invitationId} is gone.`);
+  return offer;
+}
+
+/** What opens a flow: its id in the browser that started it, or the handle answered over GraphQL. */
+export type FlowKey = { flowId: string; browserToken: string } | { handle: string };
+
+export interface Flow
+  extends Pick<
+    RedemptionFlow,
+    | 'id'
+    | 'tenantId'
+    | 'invitationId'
+    | 'linkVersion'
+    | 'status'
+    | 'provenAt'
+    | 'proofKind'
+    | 'proofProviderId'
+    | 'proofIssuer'
+    | 'proofSubject'
+    | 'proofDisplayName'
+    | 'mismatchedEmail'
+    | 'createdAt'
+    | 'expiresAt'
+  > {
+  /** A code was sent that can still be entered. */
+  hasPasscode: boolean;
+}
+
+/** Undefined: there is none, it is over, or it belongs to another browser. */
+export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | undefined> {
+  const { rows } = await sql<Flow>`
+    select f.id, f.tenant_id as "tenantId", f.invitation_id as "invitationId", f.link_version as "linkVersion", f.status,
+      f.proven_at as "provenAt", f.proof_kind as "proofKind", f.proof_provider_id as "proofProviderId",
+      f.proof_issuer as "proofIssuer", f.proof_subject as "proofSubject", f.proof_display_name as "proofDisplayName",
+      f.mismatched_email as "mismatchedEmail", f.created_at as "createdAt", f.expires_at as "expiresAt",
+      exists (select from passcode p where p.flow_id = f.id and p.expires_at > ${now} and p.used_at is null) as "hasPasscode"
+    from redemption_flow f where ${ownedBy(key)} and f.expires_at > ${now}`.execute(db);
+  return rows[0];
+}
+
+function ownedBy(key: FlowKey) {
+  if ('handle' in key) return sql`f.handle_hash = ${hashToken(key.handle)}`;
+  return sql`f.id = ${key.flowId} and f.browser_hash = ${hashToken(key.browserToken)}`;
+}
+
+export async function loadMethods(db: Db, { tenantId, emailKey }: Pick<Offer, 'tenantId' | 'emailKey'>): Promise<Method[]> {
+  return methodsFor(emailKey, await providersForDomain(db, tenantId));
+}

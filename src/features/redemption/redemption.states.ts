@@ -1,0 +1,52 @@
+/**
+ * What may happen to a link and to a flow at a moment, pure. The order of the answers is the order in which a guest is
+ * helped: an older link first (a newer mail is in the inbox), then what became of the invitation.
+ *
+ *   STARTED --proof--> PROVEN --accept--> REDEEMED
+ *      '------decline-----'-------------> DECLINED        the proof ages: after 15 minutes it has to be given again
+ */
+import { later, MINUTE } from '../../kernel/clock.js';
+import type { UserErrorCode } from '../../kernel/errors.js';
+import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
+import type { RedemptionStatus } from './redemption-flow.entity.js';
+
+export const FLOW_LIFETIME = 30 * MINUTE;
+export const PROOF_LIFETIME = 15 * MINUTE;
+/** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
+export const FLOW_REUSE = 15 * MINUTE;
+
+export interface OfferState extends InvitationState {
+  linkVersion: number;
+  declineProven: boolean;
+}
+
+export interface FlowState {
+  status: RedemptionStatus;
+  linkVersion: number;
+  provenAt: Date | null;
+}
+
+/** Why this link starts nothing now; null: it may. */
+export function linkRefusal(offer: OfferState, linkVersion: number, now: Date): UserErrorCode | null {
+  if (linkVersion !== offer.linkVersion) return 'SUPERSEDED';
+  if (mayUndoDecline(offer, now)) return null;
+  const status = statusAt(offer, now);
+  return status === 'PENDING' ? null : refusalByStatus[status];
+}
+
+/** A decline that was never proven may be a scanner's; the same link takes it back until it expires. */
+export function mayUndoDecline(offer: OfferState, now: Date): boolean {
+  return mayTransition('undoDecline', offer, now) && !offer.declineProven && offer.expiresAt > now;
+}
+
+/** Why nothing more can be done in this flow; null: it is open. */
+export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): UserErrorCode | null {
+  if (flow.linkVersion !== offer.linkVersion) return 'SUPERSEDED';
+  const status = statusAt(offer, now);
+  if (status !== 'PENDING') return refusalByStatus[status];
+  return flow.status === 'DECLINED' ? 'DECLINED' : null;
+}
+
+export function isProven(flow: FlowState, now: Date): boolean {
+  return flow.status === 'PROVEN' && flow.provenAt !== null && flow.provenAt > later(now, -PROOF_LIFETIME);
+}

@@ -46,7 +46,7 @@ module.exports = {
     only('outbound', 'kernel'),
     only('database', 'kernel'),
     only('events', 'database', 'kernel'),
-    only('request', 'database', 'kernel'),
+    only('request', 'events', 'database', 'kernel'),
     only('features', 'events', 'request', 'outbound', 'database', 'kernel'),
     ...looksBack,
     forbid(

@@ -22,10 +22,14 @@ export class Listener {
     this.#log = log;
   }
 
-  /** Channels are fixed before `start`. The ring gets the payload, or '' when only "look again" is known. */
-  on(channel: string, ring: Ring): void {
+  /**
+   * A channel's first ring is added before `start`. The ring gets the payload, or '' when only "look again" is known.
+   * @returns what takes it off again
+   */
+  on(channel: string, ring: Ring): () => void {
     const rings = this.#rings.get(channel) ?? new Set();
     this.#rings.set(channel, rings.add(ring));
+    return () => void rings.delete(ring);
   }
 
   get connected(): boolean {

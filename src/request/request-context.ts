@@ -5,8 +5,11 @@
  */
 import type { MikroORM } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
+import type { Listener } from '../database/listener.js';
 import type { Tables } from '../database/table.js';
 import { type Db, inTransaction, type Tx } from '../database/transaction.js';
+import type { FeedPlace } from '../events/feed-place.js';
+import type { FeedTail } from '../events/feed-tail.js';
 import type { Actor } from '../kernel/actor.js';
 import type { Clock } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
@@ -19,6 +22,10 @@ export interface Ground {
   secrets: Secrets;
   clock: Clock;
   log: Log;
+  /** The process's reader of the feed. */
+  feed: FeedTail;
+  /** Doorbells of the database. */
+  listener: Listener;
 }
 
 export class RequestContext {
@@ -29,18 +36,26 @@ export class RequestContext {
   readonly tables: Tables;
   readonly secrets: Secrets;
   readonly clock: Clock;
-  readonly #orm: MikroORM;
+  /** Taken before the first statement: state loaded by this request and the feed resumed from here leave no gap. */
+  readonly feedPosition: FeedPlace;
+  readonly feed: FeedTail;
+  readonly listener: Listener;
+  // Not `#private`: Apollo hands resolvers a shallow copy of the context, which private members do not survive.
+  private readonly orm: MikroORM;
   // biome-ignore lint/suspicious/noExplicitAny: one map for loaders of every key and value type
-  readonly #loaders = new Map<string, DataLoader<any, any>>();
+  private readonly loaders = new Map<string, DataLoader<any, any>>();
 
   constructor(ground: Ground, actor: Actor, log: Log = ground.log) {
     this.actor = actor;
     this.log = log;
-    this.#orm = ground.orm;
+    this.orm = ground.orm;
     this.db = ground.orm.em.getConnection().getClient() as Db;
     this.tables = ground.tables;
     this.secrets = ground.secrets;
     this.clock = ground.clock;
+    this.feed = ground.feed;
+    this.feedPosition = ground.feed.position;
+    this.listener = ground.listener;
   }
 
   /** The one tenant the actor reaches; null: all. */
@@ -50,17 +65,17 @@ export class RequestContext {
 
   /** What was loaded before is forgotten: the same request reads its own writes. */
   async transaction<T>(tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
-    const result = await inTransaction(this.#orm, tenantId, work);
-    this.#loaders.clear();
+    const result = await inTransaction(this.orm, tenantId, work);
+    this.loaders.clear();
     return result;
   }
 
   /** The loader of this name, made on first use. `batch` answers in the order of the keys. */
   loader<K, V>(name: string, batch: (keys: readonly K[]) => Promise<V[]>): DataLoader<K, V> {
-    const known = this.#loaders.get(name);
+    const known = this.loaders.get(name);
     if (known) return known;
     const loader = new DataLoader<K, V>(batch);
-    this.#loaders.set(name, loader);
+    this.loaders.set(name, loader);
     return loader;
   }
 }

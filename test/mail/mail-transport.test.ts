@@ -5,7 +5,7 @@ import { PermanentMailError, TemporaryMailError } from '../../src/mail/mail-erro
 import { MailRenderer } from '../../src/mail/mail-renderer.js';
 import { createSmtpTransport, type MailTransport } from '../../src/mail/mail-transport.js';
 import { brand, invitation, invitationCopy, redeemUrl } from './messages.js';
-import { refusal, startSmtpServer, type TestSmtpServer } from './smtp-server.js';
+import { refusal, startSmtpServer, type TestSmtpServer } from '../support/smtp-server.js';
 
 let renderer: MailRenderer;
 let server: TestSmtpServer;

@@ -1,5 +1,5 @@
 /**
- * One embedded PostgreSQL for the whole jest run, with a migrated template that every test database is cloned from. Its address
+ * One embedded PostgreSQL for the whole jest run, whose address
  * reaches the workers through the environment. `global-teardown.ts` ends it.
  */
 // First: the imports below need it.
@@ -7,12 +7,10 @@ import './typescript-resolution.mjs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import { startEmbeddedServer } from '../../src/database/embedded-server.js';
 import { MINUTE } from '../../src/kernel/clock.js';
 import { silentLog } from '../../src/kernel/log.js';
-import { TEMPLATE_DATABASE, TEST_SERVER_URL, withDatabase } from './postgres.js';
-import { prepareTemplate } from './template.js';
+import { TEST_SERVER_URL } from './test-server-url.js';
 import { makeTemporaryDataDir } from './temporary-data-dir.js';
 
 const PREFIX = 'vestibule-jest-';
@@ -42,15 +40,6 @@ async function startServer(dataDir: string): Promise<void> {
     await rm(dataDir, { recursive: true });
   };
   process.env[TEST_SERVER_URL] = server.url;
-  await makeTemplate(server.url);
-}
-
-async function makeTemplate(serverUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl });
-  await client.connect();
-  await client.query(`create database ${TEMPLATE_DATABASE}`);
-  await client.end();
-  await prepareTemplate(withDatabase(serverUrl, TEMPLATE_DATABASE));
 }
 
 /** A run that was killed leaves its server behind. Starting on the same directory stops that one; then both can go. */

@@ -287,6 +287,8 @@ create table bulk_invite (
   created_by_id text collate "C",
   created_by_name text not null,
   file_name text,
+  source text not null,
+  defaults jsonb not null,
   status text not null,
   dry_run boolean not null,
   error_policy text not null,
@@ -302,6 +304,7 @@ create table bulk_invite (
   finished_at timestamptz(3),
   primary key (id),
   foreign key (tenant_id) references tenant (id),
+  check (source in ('ROWS', 'CSV')),
   check (status in ('RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED')),
   check (error_policy in ('IGNORE_FAILED', 'REJECT_EVERYTHING'))
 );
@@ -312,6 +315,7 @@ create table bulk_invite_row (
   row_number int not null,
   tenant_id text collate "C" not null,
   email text,
+  email_key text collate "C",
   input jsonb not null,
   outcome text not null,
   errors jsonb not null,
@@ -319,6 +323,8 @@ create table bulk_invite_row (
   primary key (bulk_invite_id, row_number)
 );
 create index bulk_invite_row_outcome on bulk_invite_row (bulk_invite_id, outcome, row_number);
+-- Whether an earlier row has the same address.
+create index bulk_invite_row_address on bulk_invite_row (bulk_invite_id, email_key, row_number) where email_key is not null;
 
 create table redemption_flow (
   id text collate "C" not null,

@@ -6,7 +6,11 @@ import type { Permission } from '../../kernel/actor.js';
 import { PermissionEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
 
-@ObjectType({ implements: Node, simpleResolvers: true, description: 'A credential for the API, of one tenant or of all.' })
+@ObjectType({
+  implements: Node,
+  simpleResolvers: true,
+  description: 'A credential for the API, of one tenant or of all.',
+})
 @Entity({ tableName: 'api_key' })
 export class ApiKey implements Node {
   @Field(() => ID)

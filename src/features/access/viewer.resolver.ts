@@ -4,7 +4,7 @@ import type { Row } from '../../database/table.js';
 import { type Actor, type Permission, permissions } from '../../kernel/actor.js';
 import { PermissionEnum } from '../../request/graphql-enum.js';
 import { rowById } from '../../request/lookup.js';
-import { Authenticated, Requires } from '../../request/permission.js';
+import { Authenticated } from '../../request/permission.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 
@@ -27,7 +27,6 @@ export class ViewerResolver {
     return { name: actor.displayName, tenantId: actor.tenantId, permissions: permissionsOf(actor) };
   }
 
-  @Requires('TENANT_READ')
   @FieldResolver(() => Tenant, { nullable: true, description: 'Null: all tenants.' })
   tenant(@Ctx() ctx: RequestContext, @Root() viewer: Viewer): Promise<Row<Tenant> | null> | null {
     return viewer.tenantId === null ? null : rowById(ctx, Tenant, viewer.tenantId);

@@ -1,10 +1,11 @@
 /** One row as it came in, staged until the job reaches it, and what became of it. No foreign keys: rows come by the million. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, Int, ObjectType } from 'type-graphql';
-import { idColumn, integerColumn, jsonColumn, textColumn } from '../../database/columns.js';
+import { idColumn, integerColumn, jsonColumn, keyColumn, textColumn } from '../../database/columns.js';
 import type { UserErrorEntry } from '../../kernel/errors.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { UserErrorType } from '../../request/user-error.type.js';
+import type { InviteRowText } from './invite-csv-columns.js';
 
 export const bulkInviteRowOutcomes = ['WAITING', 'VALID', 'INVITED', 'REJECTED', 'CANCELLED'] as const;
 export type BulkInviteRowOutcome = (typeof bulkInviteRowOutcomes)[number];
@@ -27,14 +28,19 @@ export class BulkInviteRow {
   @Property({ ...textColumn(), nullable: true })
   email!: string | null;
 
-  /** The row's values in our column names, before apps and groups are looked up. */
+  /** What rows of one address share; null where the address cannot be read. */
+  @Property({ ...keyColumn(), nullable: true })
+  emailKey!: string | null;
+
+  /** The row's values in our column names, before defaults are applied and apps and groups are looked up. */
   @Property(jsonColumn())
-  input!: unknown;
+  input!: InviteRowText;
 
   @Field(() => BulkInviteRowOutcomeEnum)
   @Property(textColumn())
   outcome!: BulkInviteRowOutcome;
 
+  /** Of a WAITING row: what reading it found, so that it will be REJECTED. */
   @Field(() => [UserErrorType])
   @Property(jsonColumn())
   errors!: UserErrorEntry[];

@@ -15,14 +15,24 @@ import type { UserErrorEntry } from '../../kernel/errors.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
 import { UserErrorType } from '../../request/user-error.type.js';
+import type { BulkInviteDefaults } from './bulk-invite-request.js';
 
 export const bulkInviteStatuses = ['RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'] as const;
 export type BulkInviteStatus = (typeof bulkInviteStatuses)[number];
 export const BulkInviteStatusEnum = graphqlEnum('BulkInviteStatus', bulkInviteStatuses);
 
+/** Nothing about it changes any more, except what becomes of its invitations. */
+export function isFinished(status: BulkInviteStatus): boolean {
+  return status === 'COMPLETED' || status === 'CANCELLED' || status === 'FAILED';
+}
+
 export const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
 export type BulkErrorPolicy = (typeof bulkErrorPolicies)[number];
 export const BulkErrorPolicyEnum = graphqlEnum('BulkErrorPolicy', bulkErrorPolicies);
+
+/** Whose words the rows' errors use: the fields of the GraphQL input, or the columns of the file. */
+export const bulkInviteSources = ['ROWS', 'CSV'] as const;
+export type BulkInviteSource = (typeof bulkInviteSources)[number];
 
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'Many invitations asked for at once.' })
 @Entity({ tableName: 'bulk_invite' })
@@ -46,6 +56,12 @@ export class BulkInvite implements Node {
   @Field(() => String, { nullable: true })
   @Property({ ...textColumn(), nullable: true })
   fileName!: string | null;
+
+  @Property(textColumn())
+  source!: BulkInviteSource;
+
+  @Property(jsonColumn())
+  defaults!: BulkInviteDefaults;
 
   @Field(() => BulkInviteStatusEnum)
   @Property(textColumn())

@@ -14,7 +14,11 @@ export const externalUserStates = ['PENDING_ACCEPTANCE', 'ACCEPTED'] as const;
 export type ExternalUserState = (typeof externalUserStates)[number];
 export const ExternalUserStateEnum = graphqlEnum('ExternalUserState', externalUserStates);
 
-@ObjectType({ implements: Node, simpleResolvers: true, description: 'A person from outside in the directory of a tenant.' })
+@ObjectType({
+  implements: Node,
+  simpleResolvers: true,
+  description: 'A person from outside in the directory of a tenant.',
+})
 @Entity({ tableName: 'external_user' })
 export class ExternalUser implements Node {
   @Field(() => ID)

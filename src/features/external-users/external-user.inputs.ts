@@ -1,7 +1,12 @@
 /** What callers send about external users. */
 import { Field, ID, InputType } from 'type-graphql';
 import { graphqlEnum, OrderDirectionEnum } from '../../request/graphql-enum.js';
-import { type ExternalUserState, ExternalUserStateEnum, type ExternalUserType, ExternalUserTypeEnum } from './external-user.entity.js';
+import {
+  type ExternalUserState,
+  ExternalUserStateEnum,
+  type ExternalUserType,
+  ExternalUserTypeEnum,
+} from './external-user.entity.js';
 import { type ExternalUserOrderField, externalUserOrderFields } from './external-users.queries.js';
 
 const ExternalUserOrderFieldEnum = graphqlEnum('ExternalUserOrderField', externalUserOrderFields);

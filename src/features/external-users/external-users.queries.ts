@@ -62,7 +62,8 @@ function conditions(filter: ExternalUserSelection): RawBuilder<unknown>[] {
     userType != null && sql`u.user_type = ${userType}`,
     accountEnabled != null && sql`u.account_enabled = ${accountEnabled}`,
     emailContains != null && sql`u.email_key like ${containing(emailContains)}`,
-    groupId != null && sql`exists (select from group_member m where m.group_id = ${groupId} and m.external_user_id = u.id)`,
+    groupId != null &&
+      sql`exists (select from group_member m where m.group_id = ${groupId} and m.external_user_id = u.id)`,
     appId != null && isAssignedTo(appId),
     lastSignInBefore != null && sql`u.last_sign_in_at < ${lastSignInBefore}`,
   ];
@@ -78,9 +79,14 @@ function isAssignedTo(appId: string): RawBuilder<unknown> {
 
 /** A LIKE pattern over address keys, which are lower case in ASCII only. `%`, `_` and `\` stand for themselves. */
 function containing(text: string): string {
-  const part = text.trim().normalize('NFC').replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+  const part = text
+    .trim()
+    .normalize('NFC')
+    .replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   if ([...part].length < MIN_SEARCH_CHARACTERS) {
-    throw new RequestError('BAD_USER_INPUT', { message: `emailContains needs at least ${MIN_SEARCH_CHARACTERS} characters.` });
+    throw new RequestError('BAD_USER_INPUT', {
+      message: `emailContains needs at least ${MIN_SEARCH_CHARACTERS} characters.`,
+    });
   }
   return `%${part.replace(/[\\%_]/g, '\\$&')}%`;
 }

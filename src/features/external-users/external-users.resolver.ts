@@ -10,7 +10,12 @@ import { UserErrorType } from '../../request/user-error.type.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { ExternalUser, ExternalUserConnection } from './external-user.entity.js';
 import { ExternalUserFilter, ExternalUserOrder, UpdateExternalUserInput } from './external-user.inputs.js';
-import { type ExternalUserRow, externalUsersOfTenant, type IdentityRow, identitiesOf } from './external-users.queries.js';
+import {
+  type ExternalUserRow,
+  externalUsersOfTenant,
+  type IdentityRow,
+  identitiesOf,
+} from './external-users.queries.js';
 import type { ExternalUsersService } from './external-users.service.js';
 import { Identity } from './identity.entity.js';
 
@@ -25,7 +30,6 @@ export class ExternalUserPayload {
 
 @Resolver(() => Tenant)
 export class TenantExternalUsersResolver {
-  @Requires('EXTERNAL_USER_READ')
   @FieldResolver(() => ExternalUserConnection)
   externalUsers(
     @Ctx() ctx: RequestContext,
@@ -46,13 +50,11 @@ export class ExternalUsersResolver {
     this.#externalUsers = externalUsers;
   }
 
-  @Requires('TENANT_READ')
   @FieldResolver(() => Tenant)
   tenant(@Ctx() ctx: RequestContext, @Root() user: ExternalUserRow): Promise<Row<Tenant> | null> {
     return rowById(ctx, Tenant, user.tenantId);
   }
 
-  @Requires('EXTERNAL_USER_READ')
   @FieldResolver(() => [Identity])
   identities(@Ctx() ctx: RequestContext, @Root() user: ExternalUserRow): Promise<IdentityRow[]> {
     return identitiesOf(ctx, user.id);
@@ -64,6 +66,8 @@ export class ExternalUsersResolver {
     @Ctx() ctx: RequestContext,
     @Arg('input', () => UpdateExternalUserInput) input: UpdateExternalUserInput,
   ): Promise<Answer<ExternalUserPayload>> {
-    return answer(async () => ({ externalUser: await rowById(ctx, ExternalUser, await this.#externalUsers.update(ctx, input)) }));
+    return answer(async () => ({
+      externalUser: await rowById(ctx, ExternalUser, await this.#externalUsers.update(ctx, input)),
+    }));
   }
 }

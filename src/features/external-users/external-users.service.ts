@@ -27,7 +27,9 @@ function checkChange({ accountEnabled, displayName, preferredLanguage }: Externa
   const valid = new Validation();
   const change = {
     ...(accountEnabled != null && { accountEnabled }),
-    ...(displayName !== undefined && { displayName: displayName?.trim() ? valid.name(displayName, 'displayName') : null }),
+    ...(displayName !== undefined && {
+      displayName: displayName?.trim() ? valid.name(displayName, 'displayName') : null,
+    }),
     ...(preferredLanguage !== undefined && {
       preferredLanguage: preferredLanguage ? valid.language(preferredLanguage, 'preferredLanguage') : null,
     }),

@@ -55,11 +55,23 @@ async function changeMembers(
   apply: (tx: Tx) => Promise<Set<string>>,
 ): Promise<MembersOutcome> {
   if (externalUserIds.length > MAX_IDS_PER_CALL) {
-    throw refuse('ROW_LIMIT_EXCEEDED', { field: ['externalUserIds'], message: `Give at most ${MAX_IDS_PER_CALL} ids in one call.` });
+    throw refuse('ROW_LIMIT_EXCEEDED', {
+      field: ['externalUserIds'],
+      message: `Give at most ${MAX_IDS_PER_CALL} ids in one call.`,
+    });
   }
   const tenantId = await tenantOf(ctx, 'Group', Group, groupId, 'groupId');
-  const known = await ctx.transaction(tenantId, apply);
+  const known = await ctx.transaction(tenantId, async (tx) => {
+    await holdGroup(tx, groupId);
+    return apply(tx);
+  });
   return { groupId, userErrors: externalUserIds.flatMap((id, index) => (known.has(id) ? [] : [notFoundAt(index)])) };
+}
+
+/** Keeps the group from being deleted meanwhile. */
+async function holdGroup(tx: Tx, groupId: string): Promise<void> {
+  const { rows } = await sql`select from user_group where id = ${groupId} for key share`.execute(tx.db);
+  if (rows.length === 0) throw refuse('NOT_FOUND', { field: ['groupId'] });
 }
 
 function notFoundAt(index: number): UserErrorEntry {

@@ -28,18 +28,24 @@ export class GroupPayload {
 
 @Resolver(() => Tenant)
 export class TenantGroupsResolver {
-  @Requires('GROUP_READ')
   @FieldResolver(() => GroupConnection)
-  groups(@Ctx() ctx: RequestContext, @Root() tenant: Row<Tenant>, @Args(() => PageArgs) page: PageArgs): Promise<Connection<GroupRow>> {
+  groups(
+    @Ctx() ctx: RequestContext,
+    @Root() tenant: Row<Tenant>,
+    @Args(() => PageArgs) page: PageArgs,
+  ): Promise<Connection<GroupRow>> {
     return readConnection(ctx, tenant.id, groupsOfTenant(ctx), page);
   }
 }
 
 @Resolver(() => ExternalUser)
 export class ExternalUserGroupsResolver {
-  @Requires('GROUP_READ')
   @FieldResolver(() => GroupConnection)
-  groups(@Ctx() ctx: RequestContext, @Root() user: Row<ExternalUser>, @Args(() => PageArgs) page: PageArgs): Promise<Connection<GroupRow>> {
+  groups(
+    @Ctx() ctx: RequestContext,
+    @Root() user: Row<ExternalUser>,
+    @Args(() => PageArgs) page: PageArgs,
+  ): Promise<Connection<GroupRow>> {
     return readConnection(ctx, user.id, groupsOfExternalUser(ctx), page);
   }
 }
@@ -54,14 +60,14 @@ export class GroupsResolver {
     this.#members = members;
   }
 
-  @Requires('TENANT_READ')
   @FieldResolver(() => Tenant)
   tenant(@Ctx() ctx: RequestContext, @Root() group: GroupRow): Promise<Row<Tenant> | null> {
     return rowById(ctx, Tenant, group.tenantId);
   }
 
-  @Requires('EXTERNAL_USER_READ')
-  @FieldResolver(() => ExternalUserConnection, { description: 'Who is in it now; what open invitations promise is not.' })
+  @FieldResolver(() => ExternalUserConnection, {
+    description: 'Who is in it now; what open invitations promise is not.',
+  })
   members(
     @Ctx() ctx: RequestContext,
     @Root() group: GroupRow,
@@ -72,31 +78,46 @@ export class GroupsResolver {
 
   @Requires('GROUP_WRITE')
   @Mutation(() => GroupPayload)
-  createGroup(@Ctx() ctx: RequestContext, @Arg('input', () => CreateGroupInput) input: CreateGroupInput): Promise<Answer<GroupPayload>> {
+  createGroup(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => CreateGroupInput) input: CreateGroupInput,
+  ): Promise<Answer<GroupPayload>> {
     return this.#answer(ctx, this.#groups.create(ctx, input));
   }
 
   @Requires('GROUP_WRITE')
   @Mutation(() => GroupPayload)
-  updateGroup(@Ctx() ctx: RequestContext, @Arg('input', () => UpdateGroupInput) input: UpdateGroupInput): Promise<Answer<GroupPayload>> {
+  updateGroup(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => UpdateGroupInput) input: UpdateGroupInput,
+  ): Promise<Answer<GroupPayload>> {
     return this.#answer(ctx, this.#groups.update(ctx, input));
   }
 
   @Requires('GROUP_WRITE')
   @Mutation(() => GroupPayload, { description: 'Answers the group as it was.' })
-  deleteGroup(@Ctx() ctx: RequestContext, @Arg('input', () => GroupIdInput) input: GroupIdInput): Promise<Answer<GroupPayload>> {
+  deleteGroup(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => GroupIdInput) input: GroupIdInput,
+  ): Promise<Answer<GroupPayload>> {
     return answer(async () => ({ group: await this.#groups.delete(ctx, input.groupId) }));
   }
 
   @Requires('GROUP_WRITE')
   @Mutation(() => GroupPayload, { description: 'Needs APP_ASSIGN as well when the group bears an app role.' })
-  addGroupMembers(@Ctx() ctx: RequestContext, @Arg('input', () => GroupMembersInput) input: GroupMembersInput): Promise<Answer<GroupPayload>> {
+  addGroupMembers(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => GroupMembersInput) input: GroupMembersInput,
+  ): Promise<Answer<GroupPayload>> {
     return this.#answerMembers(ctx, this.#members.add(ctx, input));
   }
 
   @Requires('GROUP_WRITE')
   @Mutation(() => GroupPayload)
-  removeGroupMembers(@Ctx() ctx: RequestContext, @Arg('input', () => GroupMembersInput) input: GroupMembersInput): Promise<Answer<GroupPayload>> {
+  removeGroupMembers(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => GroupMembersInput) input: GroupMembersInput,
+  ): Promise<Answer<GroupPayload>> {
     return this.#answerMembers(ctx, this.#members.remove(ctx, input));
   }
 

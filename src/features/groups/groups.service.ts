@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';
 import { isUniqueViolation } from '../../database/transaction.js';
-import { refuse } from '../../kernel/errors.js';
+import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { nameKey } from '../../kernel/names.js';
 import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
@@ -53,7 +53,7 @@ export class GroupsService {
     valid.done();
     await refusingTakenName(
       ctx.transaction(tenantId, async ({ em }) => {
-        Object.assign(await em.findOneOrFail(Group, { id }), change);
+        Object.assign(await em.findOneOrFail(Group, { id }, { failHandler: unknownGroup }), change);
       }),
     );
     return id;
@@ -63,7 +63,7 @@ export class GroupsService {
   async delete(ctx: RequestContext, groupId: string): Promise<Row<Group>> {
     const tenantId = await tenantOf(ctx, 'Group', Group, groupId, 'groupId');
     const group = await rowById(ctx, Group, groupId);
-    if (!group) throw refuse('NOT_FOUND', { field: ['groupId'] });
+    if (!group) throw unknownGroup();
     await ctx.transaction(tenantId, async ({ db }) => {
       await sql`delete from user_group where tenant_id = ${tenantId} and id = ${groupId}`.execute(db);
     });
@@ -74,6 +74,11 @@ export class GroupsService {
 function checkName(valid: Validation, name: string): Pick<Group, 'displayName' | 'nameKey'> {
   const displayName = valid.name(name, 'displayName');
   return { displayName, nameKey: nameKey(displayName) };
+}
+
+/** Also when it was deleted a moment ago. */
+function unknownGroup(): UserError {
+  return refuse('NOT_FOUND', { field: ['groupId'] });
 }
 
 async function refusingTakenName(work: Promise<void>): Promise<void> {

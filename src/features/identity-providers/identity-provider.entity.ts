@@ -1,7 +1,14 @@
 /** Who vouches for addresses of which domains. The client secret is sealed under the server secret. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
-import { booleanColumn, idColumn, secretColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import {
+  booleanColumn,
+  idColumn,
+  secretColumn,
+  textArrayColumn,
+  textColumn,
+  timeColumn,
+} from '../../database/columns.js';
 import { Node } from '../../request/node.js';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
 

@@ -5,12 +5,8 @@
  */
 import { refuse } from '../../kernel/errors.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import { type RouteCandidate, routeAddress } from '../identity-providers/routing.js';
-
-export interface ProviderCandidate extends RouteCandidate {
-  kind: IdentityProviderKind;
-  displayName: string;
-}
+import type { ProviderCandidate } from '../identity-providers/identity-providers.service.js';
+import { routeAddress } from '../identity-providers/routing.js';
 
 export interface ProviderMethod {
   kind: IdentityProviderKind;
@@ -48,8 +44,10 @@ export function requireProvider(methods: readonly Method[]): ProviderMethod {
   throw refuse('PROOF_REQUIRED', { message: 'No organisation signs this address in. Use a passcode.' });
 }
 
-/** @throws UserError PROOF_REQUIRED when what vouched is not, or no longer, entitled to. */
-export function checkEntitled(methods: readonly Method[], proof: Pick<Method, 'kind' | 'providerId'>): void {
-  if (methods.some((method) => method.kind === proof.kind && method.providerId === proof.providerId)) return;
-  throw refuse('PROOF_REQUIRED', { message: 'How this address signs in was changed in the meantime. Prove it once more.' });
+/** Whether what vouched is still what routing entitles. */
+export function isEntitled(
+  methods: readonly Method[],
+  proof: { kind: string | null; providerId: string | null },
+): boolean {
+  return methods.some((method) => method.kind === proof.kind && (method.providerId ?? '') === proof.providerId);
 }

@@ -39,12 +39,17 @@ export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promis
 const refusalDetails: Partial<Record<UserErrorCode, string>> = {
   IDENTITY_UNVERIFIED: 'The provider does not say that the address is verified.',
   IDP_UNAVAILABLE: 'The provider did not answer properly.',
+  PROOF_REQUIRED: 'Another provider is entitled to vouch for the address now.',
   TOO_MANY_ATTEMPTS: 'Too many wrong passcodes.',
 };
 
 /** The invitation stays; what a stranger signed in as is kept masked only. */
-export async function recordRefusal({ tx, now, flow }: Step, reason: UserErrorCode, signedInAs?: string): Promise<void> {
-  const masked = signedInAs === undefined ? null : maskEmailAddress(signedInAs);
+export async function recordRefusal(
+  { tx, now, flow }: Step,
+  reason: UserErrorCode,
+  signedInAs: string | null = null,
+): Promise<void> {
+  const masked = signedInAs === null ? null : maskEmailAddress(signedInAs);
   await sql`update redemption_flow set mismatched_email = ${masked} where id = ${flow.id}`.execute(tx.db);
   const detail = masked ? `Signed in as ${masked}.` : refusalDetails[reason];
   await tell(tx, flow.invitationId, now, { type: 'IDENTITY_REFUSED', reason, ...(detail && { detail }) });

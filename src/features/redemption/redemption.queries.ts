@@ -19,6 +19,7 @@ export interface Offer extends OfferState {
   emailKey: string;
   /** The guest's name as the directory has it. */
   guestName: string | null;
+  /** The person who invites, as the inviter gave it; never the name of an API key. */
   inviterName: string | null;
   /** The key that invited was revoked since. */
   inviterRevoked: boolean;
@@ -41,7 +42,7 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
     select i.id as "invitationId", i.tenant_id as "tenantId", i.external_user_id as "externalUserId", i.email,
       i.email_key as "emailKey", i.status, i.expires_at as "expiresAt", i.link_version as "linkVersion",
       i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
-      i.invited_by_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
+      i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
       coalesce(u.display_name, i.display_name) as "guestName",
       t.display_name as "tenantName", t.logo_url as "logoUrl", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
@@ -100,6 +101,9 @@ function ownedBy(key: FlowKey) {
   return sql`f.id = ${key.flowId} and f.browser_hash = ${hashToken(key.browserToken)}`;
 }
 
-export async function loadMethods(db: Db, { tenantId, emailKey }: Pick<Offer, 'tenantId' | 'emailKey'>): Promise<Method[]> {
+export async function loadMethods(
+  db: Db,
+  { tenantId, emailKey }: Pick<Offer, 'tenantId' | 'emailKey'>,
+): Promise<Method[]> {
   return methodsFor(emailKey, await providersForDomain(db, tenantId));
 }

@@ -3,12 +3,12 @@
  * that its facts stand in the feed in the order they happened and two browsers never both win; then everything is read
  * again, because it may have changed since the page was shown.
  */
-import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
 import { type NewEvent, recordEvents } from '../../events/record-events.js';
 import { stranger } from '../../kernel/actor.js';
 import { refuse } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { lockInvitation } from '../invitations/invitations.service.js';
 import { type Flow, type FlowKey, findFlow, loadOffer, type Offer } from './redemption.queries.js';
 import { flowRefusal } from './redemption.states.js';
 
@@ -31,14 +31,10 @@ export async function loadFlow(ctx: RequestContext, db: Tx['db'], key: FlowKey):
 export async function inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: Step) => Promise<T>): Promise<T> {
   const { tenantId, invitationId } = await loadFlow(ctx, ctx.db, key);
   return ctx.transaction(tenantId, async (tx) => {
-    await lockInvitation(tx, invitationId);
+    await lockInvitation(ctx, tx, invitationId);
     const flow = await loadFlow(ctx, tx.db, key);
     return work({ ctx, tx, now: ctx.clock.now(), flow, offer: await loadOffer(tx.db, invitationId) });
   });
-}
-
-export async function lockInvitation(tx: Tx, invitationId: string): Promise<void> {
-  await sql`select from invitation where id = ${invitationId} for update`.execute(tx.db);
 }
 
 /** @throws UserError with what became of the invitation, or that a newer link exists. */
@@ -51,5 +47,8 @@ export type GuestEvent = Omit<NewEvent, 'at' | 'actor' | 'invitationId'>;
 
 /** Facts of a flow are the guest's doing, also when a script with a key of its own calls. */
 export function tell(tx: Tx, invitationId: string, at: Date, ...events: GuestEvent[]): Promise<void> {
-  return recordEvents(tx, events.map((event) => ({ ...event, at, actor: stranger, invitationId })));
+  return recordEvents(
+    tx,
+    events.map((event) => ({ ...event, at, actor: stranger, invitationId })),
+  );
 }

@@ -1,0 +1,121 @@
+/**
+ * GraphQL over HTTP: POST /graphql with JSON, one operation a request, the credential in the Authorization header. Cookies
+ * are ignored and no page can send such a request by itself (Apollo's CSRF prevention). Subscriptions go over the socket.
+ */
+import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
+import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import { fastifyApolloHandler } from '@as-integrations/fastify';
+import type { FastifyInstance } from 'fastify';
+import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { type Actor, stranger } from '../kernel/actor.js';
+import { requestErrors } from '../kernel/errors.js';
+import type { Log } from '../kernel/log.js';
+import { type Ground, RequestContext } from '../request/request-context.js';
+import { formatError } from './error-format.js';
+import { checkCost, checkGuestMutationsStandAlone, limitRules, MAX_TOKENS } from './limits.js';
+
+export interface GraphqlOptions {
+  schema: GraphQLSchema;
+  ground: Ground;
+  authenticate(authorization: string | undefined): Promise<Actor | null>;
+  /** Told of each finished operation, for metrics. */
+  observe(operation: { name: string; kind: string; failed: boolean; seconds: number }): void;
+}
+
+/** 8 MB: a bulk invite of 10,000 rows as JSON. */
+const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
+
+export async function registerGraphqlHttp(server: FastifyInstance, options: GraphqlOptions): Promise<{ stop(): Promise<void> }> {
+  const { schema, ground } = options;
+  const apollo = new ApolloServer<RequestContext>({
+    schema,
+    validationRules: limitRules,
+    parseOptions: { maxTokens: MAX_TOKENS },
+    introspection: true,
+    csrfPrevention: true,
+    includeStacktraceInErrorResponses: false,
+    stopOnTerminationSignals: false,
+    persistedQueries: false,
+    formatError: (formatted, error) => formatError(ground.log, formatted, error),
+    plugins: [
+      ApolloServerPluginCacheControlDisabled(),
+      ApolloServerPluginLandingPageDisabled(),
+      ApolloServerPluginUsageReportingDisabled(),
+      limits(schema),
+      observation(options),
+    ],
+    logger: quiet(ground.log),
+  });
+  await apollo.start();
+  const handler = fastifyApolloHandler(apollo, { context: async (request) => contextOf(options, request.headers.authorization) });
+  await server.register(async (scope) => {
+    scope.setErrorHandler((error, _request, reply) => unreadable(ground.log, error, reply));
+    scope.post('/graphql', { bodyLimit: BODY_LIMIT_BYTES }, handler);
+  });
+  return { stop: () => apollo.stop() };
+}
+
+async function contextOf({ ground, authenticate }: GraphqlOptions, authorization: string | undefined): Promise<RequestContext> {
+  if (authorization === undefined) return new RequestContext(ground, stranger);
+  const actor = await authenticate(authorization);
+  if (!actor) throw httpError('UNAUTHENTICATED');
+  return new RequestContext(ground, actor, ground.log.child({ actor: actor.id, tenant: actor.tenantId }));
+}
+
+function httpError(code: 'UNAUTHENTICATED' | 'BAD_REQUEST'): GraphQLError {
+  const { status, text } = requestErrors[code];
+  return new GraphQLError(text, { extensions: { code, http: { status } } });
+}
+
+function limits(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: async () => ({
+      didResolveOperation: async ({ document, operation, request }) => {
+        if (operation) checkGuestMutationsStandAlone(schema, operation);
+        checkCost(schema, document, request.variables ?? {}, request.operationName);
+      },
+    }),
+  };
+}
+
+function observation({ observe }: GraphqlOptions): ApolloServerPlugin<RequestContext> {
+  return {
+    requestDidStart: async () => {
+      const began = performance.now();
+      return {
+        willSendResponse: async ({ operation, response }) => {
+          const result = response.body.kind === 'single' ? response.body.singleResult : response.body.initialResult;
+          observe({
+            name: rootField(operation),
+            kind: operation?.operation ?? 'unreadable',
+            failed: (result.errors?.length ?? 0) > 0,
+            seconds: (performance.now() - began) / 1000,
+          });
+        },
+      };
+    },
+  };
+}
+
+/** The schema's own field name: a bounded set, unlike the names clients give. */
+function rootField(operation: { selectionSet: { selections: readonly { kind: string }[] } } | undefined): string {
+  const first = operation?.selectionSet.selections[0] as { kind: string; name?: { value: string } } | undefined;
+  return first?.kind === 'Field' ? (first.name?.value ?? 'unknown') : 'unknown';
+}
+
+/** What Fastify refuses before GraphQL sees it: not JSON, too large, another content type. */
+function unreadable(log: Log, error: unknown, reply: { code(status: number): { send(body: object): unknown } }): unknown {
+  const status = (error as { statusCode?: number }).statusCode ?? 500;
+  const code = status < 500 ? 'BAD_REQUEST' : 'INTERNAL_SERVER_ERROR';
+  if (status >= 500) log.error({ error: (error as Error).message }, 'request failed');
+  return reply.code(status).send({ errors: [{ message: requestErrors[code].text, extensions: { code } }] });
+}
+
+function quiet(log: Log) {
+  return {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (message?: string) => log.warn({}, message ?? ''),
+    error: (message?: string) => log.error({}, message ?? ''),
+  };
+}

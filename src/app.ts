@@ -1,0 +1,244 @@
+/**
+ * The composition root: every part is built here by plain calls, in the order in which they need each other, and stopped in
+ * the reverse one. Nothing else knows who is wired to whom, and nobody but this file and `main.ts` sees the configuration.
+ */
+import 'reflect-metadata';
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { registerGraphqlHttp } from './api/graphql-http.js';
+import { registerGraphqlSocket } from './api/graphql-socket.js';
+import { buildApiSchema } from './api/schema.js';
+import type { Config } from './config/config.js';
+import { freePort } from './database/embedded-process.js';
+import { startEmbeddedServer } from './database/embedded-server.js';
+import { Listener } from './database/listener.js';
+import { isSchemaCurrent, migrate } from './database/migrate.js';
+import { openOrm } from './database/orm.js';
+import { Tables } from './database/table.js';
+import type { Db } from './database/transaction.js';
+import { entities } from './entities.js';
+import { FeedTail } from './events/feed-tail.js';
+import { ensureBootstrapKey } from './features/access/bootstrap.js';
+import { Credentials } from './features/access/credentials.service.js';
+import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
+import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
+import { createTasks, crontab } from './jobs/tasks.js';
+import { startWorker, type Worker } from './jobs/worker.js';
+import { systemActor } from './kernel/actor.js';
+import { type Clock, systemClock } from './kernel/clock.js';
+import type { Log } from './kernel/log.js';
+import { Secrets } from './kernel/secrets.js';
+import { type DevelopmentMailbox, startDevelopmentMailbox } from './mail/development-mailbox.js';
+import { MailRenderer } from './mail/mail-renderer.js';
+import { createSmtpTransport, type MailTransport } from './mail/mail-transport.js';
+import { createMetrics, type Metrics } from './metrics.js';
+import { createOutboundClient } from './outbound/outbound-client.js';
+import { type Ground, RequestContext } from './request/request-context.js';
+import { createResolvers } from './resolvers.js';
+import { type Readiness, registerHealth } from './web/health.js';
+import { createHttpServer } from './web/http-server.js';
+import { registerMetrics } from './web/metrics.js';
+
+export interface AppOptions {
+  config: Config;
+  log: Log;
+  clock?: Clock;
+}
+
+export interface App {
+  /** PUBLIC_URL as it turned out, with the port the system chose. */
+  publicUrl: URL;
+  /** Null unless the development mailbox runs. */
+  mailboxUrl: string | null;
+  /** Where a bootstrap key that was made up lies; null when none was made. */
+  bootstrapKeyPath: string | null;
+  ground: Ground;
+  stop(): Promise<void>;
+}
+
+/** Started parts, stopped in reverse order; one that fails does not keep the others from stopping. */
+class Running {
+  readonly #log: Log;
+  readonly #stops: { part: string; stop: () => unknown }[] = [];
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  add(part: string, stop: () => unknown): void {
+    this.#stops.push({ part, stop });
+  }
+
+  async stop(): Promise<void> {
+    for (const { part, stop } of this.#stops.splice(0).reverse()) {
+      try {
+        await stop();
+      } catch (error) {
+        this.#log.error({ part, error: (error as Error).message }, 'a part did not stop in order');
+      }
+    }
+  }
+}
+
+/** @throws Error that says what is missing; whatever had started by then is stopped. */
+export async function startApp(options: AppOptions): Promise<App> {
+  const running = new Running(options.log);
+  try {
+    return await start(options, running);
+  } catch (error) {
+    await running.stop();
+    throw error;
+  }
+}
+
+async function start({ config, log, clock = systemClock }: AppOptions, running: Running): Promise<App> {
+  const { port, publicUrl } = await settlePort(config);
+  const [ground, mail] = await Promise.all([
+    openGround(config, log, clock, running),
+    openMail(config, publicUrl, log, running),
+  ]);
+  const credentials = new Credentials(ground);
+  running.add('credentials', () => credentials.stop());
+  const bootstrapKeyPath = await prepareDatabase(config, ground);
+
+  const mailLimits = new MailLimits(config.limits.mailsPerTenantPerHour);
+  const connectorFor = openConnectors(config, log, running);
+  const redemption = new RedemptionService({ connectorFor, mailLimits, publicUrl });
+  const { allowPrivateProviders } = config;
+  const schema = await buildApiSchema(createResolvers({ publicUrl, allowPrivateProviders, mailLimits, redemption }));
+
+  await ground.listener.start();
+  running.add('listener', () => ground.listener.stop());
+  await ground.feed.start();
+  running.add('feed', () => ground.feed.stop());
+
+  const server = createHttpServer({ trustedProxies: config.http.trustedProxies, log });
+  running.add('http', () => server.close());
+  const authenticate = (authorization: string | undefined) => credentials.authenticate(authorization);
+  const sockets = await registerGraphqlSocket(server, {
+    schema,
+    ground,
+    authenticate,
+    current: (actor) => credentials.current(actor),
+    onAccessChange: (listener) => credentials.onChange(listener),
+  });
+  const metrics = createMetrics({ feedSubscribers: () => ground.feed.subscribers, openSockets: () => sockets.open });
+  const graphql = await registerGraphqlHttp(server, { schema, ground, authenticate, observe: metrics.observeOperation });
+  running.add('graphql', () => graphql.stop());
+
+  const worker = await startWorkerOf(ground, config, { mail, publicUrl, metrics, mailLimits });
+  running.add('worker', () => worker.stop());
+  registerHealth(server, { ready: () => readiness(ground, worker) });
+  await serveMetrics(server, config, metrics, log, running);
+  running.add('sockets', () => sockets.stop());
+  await server.listen({ host: config.http.host, port });
+  return { publicUrl, mailboxUrl: mail.mailboxUrl, bootstrapKeyPath, ground, stop: () => running.stop() };
+}
+
+/** Links need the port before anything listens, so a port left to the system is chosen first. */
+async function settlePort({ http }: Config): Promise<{ port: number; publicUrl: URL }> {
+  if (http.port !== 0) return { port: http.port, publicUrl: http.publicUrl };
+  const port = await freePort();
+  const publicUrl = new URL(http.publicUrl);
+  if (publicUrl.port === '0') publicUrl.port = String(port);
+  return { port, publicUrl };
+}
+
+async function openGround(config: Config, log: Log, clock: Clock, running: Running): Promise<Ground & { url: string }> {
+  const url = config.database.url ?? (await openEmbeddedServer(config, log, running));
+  const orm = await openOrm({ url, poolSize: config.database.poolSize, entities, log });
+  running.add('database', () => orm.close());
+  const listener = new Listener(url, log);
+  const feed = new FeedTail(orm.em.getConnection().getClient() as Db, listener, log);
+  return { url, orm, tables: new Tables(orm), secrets: new Secrets(config.secretKeys), clock, log, feed, listener };
+}
+
+async function openEmbeddedServer({ dataDir }: Config, log: Log, running: Running): Promise<string> {
+  const embedded = await startEmbeddedServer({ dataDir, log });
+  running.add('embedded database', () => embedded.stop());
+  return embedded.url;
+}
+
+async function prepareDatabase(config: Config, ground: Ground & { url: string }): Promise<string | null> {
+  let path: string | null = null;
+  const afterwards = async () => {
+    ({ path } = await ensureBootstrapKey(ground, config.bootstrapApiKey, config.dataDir));
+  };
+  await migrate({ orm: ground.orm, url: ground.url, log: ground.log, afterwards });
+  return path;
+}
+
+interface Mail {
+  renderer: MailRenderer;
+  transport: MailTransport;
+  mailboxUrl: string | null;
+}
+
+async function openMail({ mail }: Config, publicUrl: URL, log: Log, running: Running): Promise<Mail> {
+  const renderer = await MailRenderer.load(join(packageRoot(), 'templates'));
+  const mailbox = mail.smtpUrl
+    ? null
+    : await startDevelopmentMailbox({ smtpPort: mail.mailboxSmtpPort, webPort: mail.mailboxWebPort, log });
+  if (mailbox) running.add('mailbox', () => mailbox.stop());
+  const transport = createSmtpTransport({
+    smtpUrl: mail.smtpUrl ?? (mailbox as DevelopmentMailbox).smtpUrl,
+    from: mail.from.name ? `${mail.from.name} <${mail.from.address}>` : mail.from.address,
+    publicHost: publicUrl.hostname,
+    maxConnections: mail.maxConnections,
+  });
+  running.add('mail', () => transport.close());
+  return { renderer, transport, mailboxUrl: mailbox?.webUrl ?? null };
+}
+
+/** The nearest folder above with a package.json: templates lie beside it, for sources and build alike. */
+function packageRoot(directory = import.meta.dirname): string {
+  return existsSync(join(directory, 'package.json')) ? directory : packageRoot(dirname(directory));
+}
+
+function openConnectors({ allowPrivateProviders }: Config, log: Log, running: Running): RedemptionOptions['connectorFor'] {
+  const outbound = createOutboundClient({ allowPrivateProviders, log });
+  running.add('outbound', () => outbound.close());
+  const openIdConnect = createOpenIdConnectConnector({ fetch: outbound.fetch, allowInsecure: allowPrivateProviders });
+  return (kind) => (kind === 'OIDC' ? openIdConnect : null);
+}
+
+interface JobParts {
+  mail: Mail;
+  publicUrl: URL;
+  metrics: Metrics;
+  mailLimits: MailLimits;
+}
+
+function startWorkerOf(ground: Ground & { url: string }, config: Config, { mail, publicUrl, metrics, mailLimits }: JobParts): Promise<Worker> {
+  const tasks = createTasks({
+    context: (task) => new RequestContext(ground, systemActor(task), ground.log.child({ task })),
+    deliver: (message) => mail.transport.send(message, mail.renderer.render(message)),
+    mailLimits,
+    publicUrl,
+    eventRetentionDays: config.events.retentionDays,
+    observeMail: metrics.observeMail,
+  });
+  const db = ground.orm.em.getConnection().getClient() as Db;
+  return startWorker({ url: ground.url, db, tasks, crontab, concurrency: config.worker.concurrency, log: ground.log });
+}
+
+async function readiness({ orm, listener }: Ground, worker: Worker): Promise<Readiness> {
+  const { ok } = await orm.em.getConnection().checkConnection();
+  const migrations = ok && (await isSchemaCurrent(orm).catch(() => false));
+  return { database: ok && listener.connected, migrations, worker: worker.running };
+}
+
+/** On a port of its own, or beside everything else behind a token; by default not at all. */
+async function serveMetrics(server: FastifyInstance, { metrics: { token, port }, http }: Config, metrics: Metrics, log: Log, running: Running) {
+  const { registry } = metrics;
+  if (port === null) {
+    if (token !== null) registerMetrics(server, { registry, token });
+    return;
+  }
+  const own = createHttpServer({ trustedProxies: [], log });
+  registerMetrics(own, { registry, token });
+  running.add('metrics', () => own.close());
+  await own.listen({ host: http.host, port });
+}

@@ -1,0 +1,172 @@
+/**
+ * Use cases of apps: register, change, delete, rotate the secret. Who may use an app is `app-assignments.service.ts`; how
+ * an app proves itself at the gateway is `openid-provider/`.
+ */
+import { LockMode } from '@mikro-orm/core';
+import { sql } from 'kysely';
+import type { Row } from '../../database/table.js';
+import { isUniqueViolation, type Tx } from '../../database/transaction.js';
+import { HOUR, later } from '../../kernel/clock.js';
+import { refuse, type UserError } from '../../kernel/errors.js';
+import { newId } from '../../kernel/ids.js';
+import { hashToken, randomToken } from '../../kernel/secrets.js';
+import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
+import type { RequestContext } from '../../request/request-context.js';
+import { Validation } from '../../request/validation.js';
+import { App } from './app.entity.js';
+import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
+
+export interface NewApp {
+  tenantId: string;
+  displayName: string;
+  homePageUrl: string;
+  redirectUris: string[];
+  roles: string[];
+  assignmentRequired: boolean;
+}
+
+export interface AppChange {
+  appId: string;
+  displayName?: string | null;
+  homePageUrl?: string | null;
+  redirectUris?: string[] | null;
+  roles?: string[] | null;
+  assignmentRequired?: boolean | null;
+}
+
+/** The secret is known to whoever asked, once. */
+export interface AppSecret {
+  id: string;
+  clientSecret: string;
+}
+
+/** How long the secret before the last rotation is still taken, so that an app is rolled over without an outage. */
+const PREVIOUS_SECRET_MILLISECONDS = 24 * HOUR;
+
+export class AppsService {
+  async register(ctx: RequestContext, input: NewApp): Promise<AppSecret> {
+    const tenantId = await reachTenant(ctx, input.tenantId);
+    const app = checkNewApp(input);
+    const id = newId('App');
+    const clientSecret = randomToken();
+    await refusingTakenName(
+      ctx.transaction(tenantId, (tx) => insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now())),
+    );
+    return { id, clientSecret };
+  }
+
+  async update(ctx: RequestContext, input: AppChange): Promise<string> {
+    const tenantId = await tenantOfApp(ctx, input.appId);
+    const change = checkChange(input);
+    await refusingTakenName(
+      ctx.transaction(tenantId, async (tx) => {
+        const app = await lockApp(tx, input.appId);
+        if (change.roles) await refuseRolesInUse(tx, app, change.roles);
+        Object.assign(app, change);
+      }),
+    );
+    return input.appId;
+  }
+
+  /** Assignments and what open invitations promise of it go with it. @returns the app as it was */
+  async delete(ctx: RequestContext, appId: string): Promise<Row<App>> {
+    const tenantId = await tenantOfApp(ctx, appId);
+    const app = await rowById(ctx, App, appId);
+    if (!app) throw unknownApp();
+    await ctx.transaction(tenantId, async ({ db }) => {
+      await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(db);
+    });
+    return app;
+  }
+
+  async rotateSecret(ctx: RequestContext, appId: string): Promise<AppSecret> {
+    const tenantId = await tenantOfApp(ctx, appId);
+    const clientSecret = randomToken();
+    await ctx.transaction(tenantId, async ({ db }) => {
+      await sql`
+        update app set client_secret_hash = ${hashToken(clientSecret)}, previous_client_secret_hash = client_secret_hash,
+          previous_secret_expires_at = ${later(ctx.clock.now(), PREVIOUS_SECRET_MILLISECONDS)}
+        where tenant_id = ${tenantId} and id = ${appId}`.execute(db);
+    });
+    return { id: appId, clientSecret };
+  }
+}
+
+function checkNewApp(input: NewApp): Omit<NewApp, 'displayName'> & Pick<App, 'displayName' | 'nameKey'> {
+  const valid = new Validation();
+  const app = {
+    tenantId: input.tenantId,
+    ...checkName(valid, input.displayName),
+    homePageUrl: valid.url(input.homePageUrl, 'homePageUrl'),
+    redirectUris: checkRedirectUris(valid, input.redirectUris),
+    roles: checkRoles(valid, input.roles),
+    assignmentRequired: input.assignmentRequired,
+  };
+  valid.done();
+  return app;
+}
+
+function checkChange({ displayName, homePageUrl, redirectUris, roles, assignmentRequired }: AppChange): Partial<App> {
+  const valid = new Validation();
+  const change = {
+    ...(displayName != null && checkName(valid, displayName)),
+    ...(homePageUrl != null && { homePageUrl: valid.url(homePageUrl, 'homePageUrl') }),
+    ...(redirectUris != null && { redirectUris: checkRedirectUris(valid, redirectUris) }),
+    ...(roles != null && { roles: checkRoles(valid, roles) }),
+    ...(assignmentRequired != null && { assignmentRequired }),
+  };
+  valid.done();
+  return change;
+}
+
+/** By `sql`, which binds its parameters: MikroORM writes values into the statement, and so into the server's log. */
+async function insertApp(
+  tx: Tx,
+  id: string,
+  app: ReturnType<typeof checkNewApp>,
+  clientSecretHash: Buffer,
+  createdAt: Date,
+): Promise<void> {
+  await sql`
+    insert into app (id, tenant_id, display_name, name_key, client_id, client_secret_hash, home_page_url, redirect_uris,
+      assignment_required, roles, created_at)
+    values (${id}, ${app.tenantId}, ${app.displayName}, ${app.nameKey}, ${id}, ${clientSecretHash}, ${app.homePageUrl},
+      ${app.redirectUris}, ${app.assignmentRequired}, ${app.roles}, ${createdAt})`.execute(tx.db);
+}
+
+/** Whoever assigns a role holds the app, too, so that no role in use is taken away meanwhile. */
+async function lockApp(tx: Tx, id: string): Promise<App> {
+  return tx.em.findOneOrFail(App, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE, failHandler: unknownApp });
+}
+
+async function refuseRolesInUse(tx: Tx, app: App, roles: string[]): Promise<void> {
+  const { rows } = await sql<{ role: string }>`
+    select role from app_assignment where app_id = ${app.id} and role <> all(${roles})
+    union
+    select g.role from invitation_grant g join invitation i on i.id = g.invitation_id and i.status = 'PENDING'
+    where g.app_id = ${app.id} and g.role <> all(${roles})
+    order by role`.execute(tx.db);
+  if (rows.length === 0) return;
+  const list = rows.map((row) => row.role).join(', ');
+  throw refuse('INVALID', {
+    field: ['roles'],
+    message: `Still assigned or promised by an open invitation: ${list}. Take these roles away first.`,
+  });
+}
+
+function tenantOfApp(ctx: RequestContext, appId: string): Promise<string> {
+  return tenantOf(ctx, 'App', App, appId, 'appId');
+}
+
+/** Also when it was deleted a moment ago. */
+function unknownApp(): UserError {
+  return refuse('NOT_FOUND', { field: ['appId'] });
+}
+
+async function refusingTakenName(work: Promise<void>): Promise<void> {
+  try {
+    await work;
+  } catch (error) {
+    throw isUniqueViolation(error) ? refuse('TAKEN', { field: ['displayName'] }) : error;
+  }
+}

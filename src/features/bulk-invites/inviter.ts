@@ -1,0 +1,37 @@
+/**
+ * In whose name the job invites: the key that asked for the batch, with the rights it has now. Rights may have gone between
+ * the asking and the chunk, so they are read again for each.
+ */
+import { sql } from 'kysely';
+import type { Tx } from '../../database/transaction.js';
+import type { Actor, Permission } from '../../kernel/actor.js';
+import type { BulkInviteRecord } from './bulk-invites.queries.js';
+
+type Asking = Pick<BulkInviteRecord, 'tenantId' | 'createdByKind' | 'createdById' | 'createdByName'>;
+
+/** Null when the key was revoked or may not invite. One that merely expired counts: the batch was asked for in time. */
+export async function findInviter(tx: Tx, asking: Asking): Promise<Actor | null> {
+  const { rows } = await sql<{ permissions: Permission[] }>`
+    select permissions from api_key
+    where id = ${asking.createdById} and revoked_at is null and (tenant_id is null or tenant_id = ${asking.tenantId})`.execute(
+    tx.db,
+  );
+  const permissions = new Set(rows[0]?.permissions);
+  if (!permissions.has('INVITATION_WRITE')) return null;
+  return {
+    kind: asking.createdByKind,
+    id: asking.createdById,
+    displayName: asking.createdByName,
+    tenantId: asking.tenantId,
+    permissions,
+    expiresAt: null,
+  };
+}
+
+/** Whoever puts people into a group that bears an app role grants that role. @returns the groups the inviter may not fill. */
+export async function findGroupsOutOfReach(tx: Tx, inviter: Actor, groupIds: readonly string[]): Promise<Set<string>> {
+  if (inviter.permissions.has('APP_ASSIGN') || groupIds.length === 0) return new Set();
+  const { rows } = await sql<{ group_id: string }>`
+    select distinct group_id from app_assignment where group_id = any(${groupIds}) and role is not null`.execute(tx.db);
+  return new Set(rows.map((row) => row.group_id));
+}

@@ -1,0 +1,56 @@
+/** What an identity provider may look like (pure): issuer, client, scopes. Domains are `provider-domains.ts`. */
+import type { Validation } from '../../request/validation.js';
+
+const MAX_CREDENTIAL_LENGTH = 1000;
+const MAX_SCOPES = 20;
+const MAX_ISSUER_LENGTH = 500;
+/** RFC 6749 appendix A: visible ASCII and space. */
+const credentialPattern = /^[ -~]+$/;
+/** RFC 6749 section 3.3 */
+const scopePattern = /^[!#-[\]-~]{1,100}$/;
+
+/** OpenID Connect Discovery 1.0 section 3: https, no query, no fragment. Kept as given, because issuers are compared. */
+export function checkIssuer(valid: Validation, issuer: string, allowInsecure: boolean): string {
+  const text = issuer.trim();
+  if (!isIssuer(text, allowInsecure)) {
+    valid.add(
+      'INVALID',
+      ['oidc', 'issuer'],
+      'Give the https URL of the issuer, such as https://login.fabrikam.example/tenant.',
+    );
+  }
+  return text;
+}
+
+function isIssuer(text: string, allowInsecure: boolean): boolean {
+  if (text.length > MAX_ISSUER_LENGTH || !credentialPattern.test(text) || !URL.canParse(text)) return false;
+  const { protocol, username, password } = new URL(text);
+  const secure = protocol === 'https:' || (allowInsecure && protocol === 'http:');
+  return secure && !username && !password && !/[?#]/.test(text);
+}
+
+export function checkClientId(valid: Validation, clientId: string): string {
+  return checkCredential(valid, clientId, 'clientId');
+}
+
+/** Null: a public client. */
+export function checkClientSecret(valid: Validation, secret: string | null): string | null {
+  return secret === null ? null : checkCredential(valid, secret, 'clientSecret');
+}
+
+function checkCredential(valid: Validation, value: string, name: string): string {
+  const field = ['oidc', name];
+  if (value.trim() === '') valid.add('REQUIRED', field);
+  else if (value.length > MAX_CREDENTIAL_LENGTH)
+    valid.add('TOO_LONG', field, `Use at most ${MAX_CREDENTIAL_LENGTH} characters.`);
+  else valid.pattern(value, credentialPattern, 'Use visible ASCII characters, as the provider gave it.', ...field);
+  return value;
+}
+
+export function checkScopes(valid: Validation, scopes: string[]): string[] {
+  if (scopes.length > MAX_SCOPES) valid.add('TOO_LONG', ['oidc', 'scopes'], `Give at most ${MAX_SCOPES}.`);
+  for (const [index, scope] of scopes.entries()) {
+    valid.pattern(scope, scopePattern, 'Give one scope per entry, such as email.', 'oidc', 'scopes', String(index));
+  }
+  return [...new Set(scopes)];
+}

@@ -1,0 +1,240 @@
+/**
+ * The guest's way from the opened link to ACCEPTED, for pages and GraphQL alike: view, start, prove (by passcode or by an
+ * identity provider), accept or decline. Each use case is a list of steps; the rules are in the files beside this one.
+ * It owns the flow; the invitation's other changes are `invitations`, signing in afterwards is `sign-in`.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../../database/transaction.js';
+import { DAY, later } from '../../kernel/clock.js';
+import { refuse, UserError, type UserErrorCode } from '../../kernel/errors.js';
+import { hashToken } from '../../kernel/secrets.js';
+import type { RequestContext } from '../../request/request-context.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import type { Connector, ProviderSettings } from '../identity-providers/connector.js';
+import { loadProviderSettings } from '../identity-providers/identity-providers.service.js';
+import { openLink } from '../invitations/invitation-link.service.js';
+import type { MailLimits } from '../invitations/mail-limits.service.js';
+import { accept } from './accept.js';
+import { type ConsentAnswer, checkConsent } from './consent.js';
+import { declineByLink, declineInFlow } from './decline.js';
+import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.js';
+import { createPasscode, provePasscode } from './passcodes.service.js';
+import { recordRefusal } from './proof.js';
+import { judgeIdentity, rememberSignIn, signInCallbackUrl, spendSignIn } from './provider-sign-in.js';
+import { type Flow, type FlowKey, loadMethods, loadOffer, type Offer } from './redemption.queries.js';
+import { isProven, linkRefusal, mayUndoDecline } from './redemption.states.js';
+import { type FlowHolder, startFlow } from './start.js';
+import { checkFlowOpen, inStep, loadFlow } from './steps.js';
+
+export type { ConsentAnswer } from './consent.js';
+export { consentVersionOf } from './consent.js';
+export type { Method } from './methods.js';
+export type { Flow, FlowKey, Offer } from './redemption.queries.js';
+
+/** What a link opens, for whoever holds it. `refusal` null: it may be started. */
+export type LinkView =
+  | { offer: null; refusal: 'INVITATION_NOT_FOUND' }
+  | { offer: Offer; refusal: UserErrorCode | null; isDeclined: boolean };
+
+export interface FlowView {
+  flow: Flow;
+  offer: Offer;
+  methods: Method[];
+  /** Proven, and recently enough to accept. */
+  isProven: boolean;
+}
+
+export interface SignInStarted {
+  redirectTo: string;
+  providerName: string;
+}
+
+export interface SignInFinished {
+  flowId: string;
+  /** Null: the address is proven. */
+  refusal: UserErrorCode | null;
+}
+
+export interface RedemptionOptions {
+  /** Null: no connector speaks this kind's protocol. */
+  connectorFor: (kind: IdentityProviderKind) => Connector | null;
+  mailLimits: MailLimits;
+  publicUrl: URL;
+}
+
+export class RedemptionService {
+  readonly #connectorFor: RedemptionOptions['connectorFor'];
+  readonly #mailLimits: MailLimits;
+  readonly #publicUrl: URL;
+
+  constructor({ connectorFor, mailLimits, publicUrl }: RedemptionOptions) {
+    this.#connectorFor = connectorFor;
+    this.#mailLimits = mailLimits;
+    this.#publicUrl = publicUrl;
+  }
+
+  /** Reads only: mail scanners open links too. */
+  async view(ctx: RequestContext, token: string): Promise<LinkView> {
+    const link = await openLink(ctx, token);
+    if (link.kind === 'unknown') return { offer: null, refusal: 'INVITATION_NOT_FOUND' };
+    const offer = await loadOffer(ctx.db, link.invitation.id);
+    const now = ctx.clock.now();
+    const refusal = link.kind === 'superseded' ? 'SUPERSEDED' : linkRefusal(offer, link.invitation.linkVersion, now);
+    return { offer, refusal, isDeclined: refusal === null && mayUndoDecline(offer, now) };
+  }
+
+  /**
+   * @returns the flow's id.
+   * @throws UserError with what became of the link or the invitation.
+   */
+  start(ctx: RequestContext, token: string, holder: FlowHolder): Promise<string> {
+    return startFlow(ctx, token, holder);
+  }
+
+  /** Where a flow stands. @throws UserError INVITATION_NOT_FOUND when this key opens none. */
+  async flow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
+    const flow = await loadFlow(ctx, ctx.db, key);
+    const offer = await loadOffer(ctx.db, flow.invitationId);
+    return { flow, offer, methods: await loadMethods(ctx.db, offer), isProven: isProven(flow, ctx.clock.now()) };
+  }
+
+  /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
+  sendPasscode(ctx: RequestContext, key: FlowKey): Promise<void> {
+    return inStep(ctx, key, async (step) => {
+      checkFlowOpen(step);
+      checkPasscodeOffered(await loadMethods(step.tx.db, step.offer));
+      await this.#mailLimits.admit(ctx, step.tx, { addressKey: step.offer.emailKey, count: 1 });
+      await createPasscode(step);
+    });
+  }
+
+  /** @throws UserError PASSCODE_WRONG, PASSCODE_EXPIRED, TOO_MANY_ATTEMPTS. */
+  async provePasscode(ctx: RequestContext, key: FlowKey, passcode: string): Promise<void> {
+    const refusal = await inStep(ctx, key, async (step) => {
+      checkFlowOpen(step);
+      checkPasscodeOffered(await loadMethods(step.tx.db, step.offer));
+      // A second click after the proof; the code is spent, the proof stands.
+      if (isProven(step.flow, step.now)) return null;
+      return provePasscode(step, passcode);
+    });
+    if (refusal) throw refusal;
+  }
+
+  /** For browsers only. @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
+  async beginSignIn(ctx: RequestContext, key: FlowKey): Promise<SignInStarted> {
+    const { flow, offer, methods } = await this.flow(ctx, key);
+    checkFlowOpen({ flow, offer, now: ctx.clock.now() });
+    const method = requireProvider(methods);
+    const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
+    const request = { redirectUri: signInCallbackUrl(this.#publicUrl, method.providerId), loginHint: offer.email };
+    const { redirectTo, secrets } = await this.#asking(ctx, key, () => connector.begin(settings, request));
+    await inStep(ctx, key, async (step) => {
+      checkFlowOpen(step);
+      await rememberSignIn(step, method.providerId, secrets);
+    });
+    return { redirectTo, providerName: method.displayName };
+  }
+
+  /**
+   * The provider's answer. Spends the state and records the proof, nothing more.
+   * @param callbackUrl the whole URL the browser came back to, built from PUBLIC_URL.
+   * @throws UserError INVITATION_NOT_FOUND when this browser waits for no such answer.
+   */
+  async finishSignIn(
+    ctx: RequestContext,
+    providerId: string,
+    callbackUrl: URL,
+    browserToken: string,
+  ): Promise<SignInFinished> {
+    const state = callbackUrl.searchParams.get('state') ?? '';
+    const { flowId, secrets } = await spendSignIn(ctx, { state, providerId, browserToken });
+    const key = { flowId, browserToken };
+    try {
+      const { flow, methods } = await this.flow(ctx, key);
+      const method = requireProvider(methods);
+      if (method.providerId !== providerId) throw refuse('PROOF_REQUIRED');
+      const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
+      const identity = await this.#asking(ctx, key, () => connector.finish(settings, callbackUrl, secrets));
+      return { flowId, refusal: await inStep(ctx, key, (step) => judgeIdentity(step, method, identity)) };
+    } catch (error) {
+      if (error instanceof UserError) return { flowId, refusal: error.code };
+      throw error;
+    }
+  }
+
+  /**
+   * Spends the invitation. A refused consent is answered before anything else is looked at.
+   * @throws UserError CONSENT_REQUIRED, PROOF_REQUIRED, ACCOUNT_DISABLED, INVITER_NOT_AUTHORIZED, IDENTITY_MISMATCH, or
+   * what became of the invitation.
+   */
+  async accept(ctx: RequestContext, key: FlowKey, answer: ConsentAnswer): Promise<void> {
+    if (!answer.consent) throw refuse('CONSENT_REQUIRED', { field: ['consent'] });
+    await inStep(ctx, key, (step) => accept(step, answer));
+  }
+
+  /** Passcode and consent in one go, for callers without pages. The code is not looked at before the consent fits. */
+  async redeem(ctx: RequestContext, key: FlowKey, passcode: string | null, answer: ConsentAnswer): Promise<void> {
+    const { flow, offer, isProven } = await this.flow(ctx, key);
+    if (flow.status !== 'REDEEMED') {
+      checkFlowOpen({ flow, offer, now: ctx.clock.now() });
+      checkConsent(offer, answer);
+      if (!isProven && passcode !== null) await this.provePasscode(ctx, key, passcode);
+    }
+    await this.accept(ctx, key, answer);
+  }
+
+  decline(ctx: RequestContext, key: FlowKey): Promise<void> {
+    return inStep(ctx, key, declineInFlow);
+  }
+
+  declineByLink(ctx: RequestContext, token: string): Promise<void> {
+    return declineByLink(ctx, token);
+  }
+
+  /** A new cookie for the flows of a browser whose rights changed: who knew the old one before holds nothing now. */
+  async renewBrowser(ctx: RequestContext, oldToken: string, newToken: string): Promise<void> {
+    await ctx.transaction(null, ({ db }) =>
+      sql`update redemption_flow set browser_hash = ${hashToken(newToken)} where browser_hash = ${hashToken(oldToken)}`.execute(
+        db,
+      ),
+    );
+  }
+
+  async #connect(
+    ctx: RequestContext,
+    tenantId: string,
+    method: ProviderMethod,
+  ): Promise<{ connector: Connector; settings: ProviderSettings }> {
+    const connector = this.#connectorFor(method.kind);
+    const settings = await loadProviderSettings(ctx.db, ctx.secrets, tenantId, method.providerId);
+    if (connector && settings) return { connector, settings };
+    throw refuse('IDP_UNAVAILABLE', { detail: `no connector or no settings for ${method.providerId}` });
+  }
+
+  /** A provider's failure is told in the feed, and stays the only thing that happens: it adds no other way in. */
+  async #asking<T>(ctx: RequestContext, key: FlowKey, ask: () => Promise<T>): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      ctx.log.warn({ code: error.code, detail: error.detail }, 'sign-in at an identity provider failed');
+      if (error.code === 'IDP_UNAVAILABLE') await inStep(ctx, key, (step) => recordRefusal(step, 'IDP_UNAVAILABLE'));
+      throw error;
+    }
+  }
+}
+
+const SWEEP_BATCH = 5000;
+
+/** Deletes flows that are over, with their codes, and counts that no limit looks at any more. */
+export async function deleteOldFlows(db: Db, now: Date): Promise<void> {
+  let deleted: number;
+  do {
+    const result = await sql`
+      delete from redemption_flow where id in (
+        select id from redemption_flow where expires_at <= ${now} order by expires_at limit ${SWEEP_BATCH}
+      )`.execute(db);
+    deleted = Number(result.numAffectedRows ?? 0);
+  } while (deleted === SWEEP_BATCH);
+  await sql`delete from passcode_failures where window_started_at <= ${later(now, -DAY)}`.execute(db);
+}

@@ -1,0 +1,64 @@
+/** Services and the resolvers that offer them, built by plain calls: what the GraphQL schema consists of, on one page. */
+import { NodeResolver } from './api/node.resolver.js';
+import { ApiKeysResolver, TenantApiKeysResolver } from './features/access/api-keys.resolver.js';
+import { ApiKeysService } from './features/access/api-keys.service.js';
+import { ViewerResolver } from './features/access/viewer.resolver.js';
+import { AppAssignmentListResolver, AppAssignmentsResolver, ExternalUserAppAssignmentsResolver } from './features/apps/app-assignments.resolver.js';
+import { AppAssignmentsService } from './features/apps/app-assignments.service.js';
+import { AppsResolver, TenantAppsResolver } from './features/apps/apps.resolver.js';
+import { AppsService } from './features/apps/apps.service.js';
+import { ExternalUsersResolver, TenantExternalUsersResolver } from './features/external-users/external-users.resolver.js';
+import { ExternalUsersService } from './features/external-users/external-users.service.js';
+import { GroupMembersService } from './features/groups/group-members.service.js';
+import { ExternalUserGroupsResolver, GroupsResolver, TenantGroupsResolver } from './features/groups/groups.resolver.js';
+import { GroupsService } from './features/groups/groups.service.js';
+import { IdentityProvidersResolver, TenantIdentityProvidersResolver } from './features/identity-providers/identity-providers.resolver.js';
+import { IdentityProvidersService } from './features/identity-providers/identity-providers.service.js';
+import { InvitationStatisticsResolver } from './features/invitations/invitation-statistics.resolver.js';
+import { ExternalUserInvitationsResolver, InvitationsResolver, TenantInvitationsResolver } from './features/invitations/invitations.resolver.js';
+import { InvitationsService } from './features/invitations/invitations.service.js';
+import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
+import type { RedemptionService } from './features/redemption/redemption.service.js';
+import { InvitationEventsResolver, RedemptionEventsResolver, TenantEventsResolver } from './features/redemption/redemption-events.resolver.js';
+import { TenantsResolver } from './features/tenants/tenants.resolver.js';
+import { TenantsService } from './features/tenants/tenants.service.js';
+
+export interface ResolverParts {
+  publicUrl: URL;
+  allowPrivateProviders: boolean;
+  mailLimits: MailLimits;
+  redemption: RedemptionService;
+}
+
+export function createResolvers({ publicUrl, allowPrivateProviders, mailLimits, redemption }: ResolverParts): object[] {
+  const invitations = new InvitationsService(mailLimits, publicUrl);
+  const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
+  return [
+    new NodeResolver(),
+    new TenantsResolver(new TenantsService()),
+    new ViewerResolver(),
+    new ApiKeysResolver(apiKeys),
+    new TenantApiKeysResolver(),
+    new ExternalUsersResolver(new ExternalUsersService()),
+    new TenantExternalUsersResolver(),
+    new GroupsResolver(new GroupsService(), new GroupMembersService()),
+    new TenantGroupsResolver(),
+    new ExternalUserGroupsResolver(),
+    new AppsResolver(new AppsService()),
+    new TenantAppsResolver(),
+    new AppAssignmentsResolver(new AppAssignmentsService()),
+    new AppAssignmentListResolver(),
+    new ExternalUserAppAssignmentsResolver(),
+    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders })),
+    new TenantIdentityProvidersResolver(),
+    new InvitationsResolver(invitations),
+    new TenantInvitationsResolver(),
+    new ExternalUserInvitationsResolver(),
+    new InvitationStatisticsResolver(),
+    new RedemptionResolver(redemption, publicUrl),
+    new RedemptionEventsResolver(),
+    new TenantEventsResolver(),
+    new InvitationEventsResolver(),
+  ];
+}

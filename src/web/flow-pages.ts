@@ -1,0 +1,173 @@
+/**
+ * The pages of a flow: where it stands (GET), and each step forward (POST). They open only in the browser that started
+ * the flow. A step that fails shows the same page again with what to do about it.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FlowKey, FlowView } from '../features/redemption/redemption.service.js';
+import { RequestError, UserError } from '../kernel/errors.js';
+import type { RequestContext } from '../request/request-context.js';
+import { renewedBrowserToken } from './browser-cookie.js';
+import { isProblemCode, type Problem, problem, problemOf } from './error-pages.js';
+import { checkForm, flowForm, formField, formToken } from './form-guard.js';
+import { flowOver, flowPage, leavingPage, problemPage } from './guest-pages.js';
+import type { PageTools } from './pages.js';
+
+type FlowRoute = { Params: { flowId: string } };
+type BrowserKey = Extract<FlowKey, { flowId: string }>;
+
+export function registerFlowPages(server: FastifyInstance, tools: PageTools): void {
+  const { redemption } = tools;
+  const step = (path: string, work: FlowWork) =>
+    server.post<FlowRoute>(`/r/:flowId${path}`, (request, reply) => flowStep(tools, request, reply, work));
+
+  server.get<FlowRoute & { Querystring: { problem?: unknown } }>('/r/:flowId', (request, reply) =>
+    showFlow(tools, request, reply, problemInUrl(request.query.problem)),
+  );
+
+  step('/passcode/send', async ({ ctx, key, reply }) => {
+    await redemption.sendPasscode(ctx, key);
+    return backToFlow(reply, key.flowId);
+  });
+
+  step('/passcode', async ({ ctx, key, request, reply }) => {
+    await redemption.provePasscode(ctx, key, formField(request, 'passcode'));
+    await renewCookie(tools, ctx, reply, key.browserToken);
+    return backToFlow(reply, key.flowId);
+  });
+
+  step('/sign-in', async ({ ctx, key, view, request, reply }) => {
+    const { redirectTo, providerName } = await redemption.beginSignIn(ctx, key);
+    const to = { url: redirectTo, name: providerName, reason: 'provider' } as const;
+    return tools.show(reply, leavingPage(view.offer, to, tools.setting(request)));
+  });
+
+  step('/accept', async ({ ctx, key, view, request, reply }) => {
+    await redemption.accept(ctx, key, { consent: true, consentVersion: formField(request, 'consentVersion') });
+    await renewCookie(tools, ctx, reply, key.browserToken);
+    const { appName, landingUrl } = view.offer;
+    if (landingUrl === null) return backToFlow(reply, key.flowId);
+    const to = { url: landingUrl, name: appName ?? landingUrl, reason: 'app' } as const;
+    return tools.show(reply, leavingPage(view.offer, to, tools.setting(request)));
+  });
+
+  step('/decline', async ({ ctx, key, reply }) => {
+    await redemption.decline(ctx, key);
+    return backToFlow(reply, key.flowId);
+  });
+
+  // Reached by reloading an answer to a form from the address bar.
+  server.get<FlowRoute>('/r/:flowId/*', (request, reply) => backToFlow(reply, request.params.flowId));
+
+  server.get<{ Params: { providerId: string } }>(
+    '/sign-in/callback/:providerId',
+    // Asking for the head alone must not spend the state.
+    { exposeHeadRoute: false },
+    (request, reply) => finishSignIn(tools, request, reply),
+  );
+}
+
+interface FlowStep {
+  ctx: RequestContext;
+  key: BrowserKey;
+  /** As it stood before the step. */
+  view: FlowView;
+  request: FastifyRequest<FlowRoute>;
+  reply: FastifyReply;
+}
+
+type FlowWork = (step: FlowStep) => Promise<FastifyReply>;
+
+async function flowStep(
+  tools: PageTools,
+  request: FastifyRequest<FlowRoute>,
+  reply: FastifyReply,
+  work: FlowWork,
+): Promise<FastifyReply> {
+  const ctx = tools.context(request);
+  const { flowId } = request.params;
+  const browserToken = tools.browserCookie.read(request);
+  if (!browserToken) return showFlowOver(tools, request, reply);
+  try {
+    checkForm(ctx.secrets, request, flowForm(flowId, browserToken));
+    const key = { flowId, browserToken };
+    return await work({ ctx, key, view: await tools.redemption.flow(ctx, key), request, reply });
+  } catch (error) {
+    if (error instanceof UserError) return showFlow(tools, request, reply, problemOf(error));
+    if (!(error instanceof RequestError)) throw error;
+    const continueTo = `/r/${encodeURIComponent(flowId)}`;
+    return tools.show(reply, problemPage(problemOf(error), tools.setting(request), { continueTo }));
+  }
+}
+
+async function showFlow(
+  tools: PageTools,
+  request: FastifyRequest<FlowRoute>,
+  reply: FastifyReply,
+  found: Problem | null,
+): Promise<FastifyReply> {
+  const ctx = tools.context(request);
+  const { flowId } = request.params;
+  const browserToken = tools.browserCookie.read(request);
+  const view = browserToken && (await findFlow(tools, ctx, { flowId, browserToken }));
+  if (!browserToken || !view) return showFlowOver(tools, request, reply);
+  if (found?.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
+  const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
+  return tools.show(reply, flowPage(view, csrf, tools.setting(request), found));
+}
+
+async function findFlow({ redemption }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<FlowView | null> {
+  try {
+    return await redemption.flow(ctx, key);
+  } catch (error) {
+    if (error instanceof UserError) return null;
+    throw error;
+  }
+}
+
+/** Spends the state and records the proof; nothing is accepted by coming back. Says what failed on the flow's own page. */
+async function finishSignIn(
+  tools: PageTools,
+  request: FastifyRequest<{ Params: { providerId: string } }>,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const ctx = tools.context(request);
+  const { providerId } = request.params;
+  const browserToken = tools.browserCookie.read(request);
+  const callbackUrl = new URL(`/sign-in/callback/${providerId}`, tools.publicUrl);
+  callbackUrl.search = new URL(request.url, tools.publicUrl).search;
+  if (!browserToken) return showFlowOver(tools, request, reply);
+  try {
+    const { flowId, refusal } = await tools.redemption.finishSignIn(ctx, providerId, callbackUrl, browserToken);
+    if (refusal === null) await renewCookie(tools, ctx, reply, browserToken);
+    return backToFlow(reply, flowId, refusal);
+  } catch (error) {
+    if (error instanceof UserError) return showFlowOver(tools, request, reply);
+    throw error;
+  }
+}
+
+/** After a proof and after the accept: whoever knew the cookie before holds nothing of it now. */
+async function renewCookie(
+  { redemption, browserCookie }: PageTools,
+  ctx: RequestContext,
+  reply: FastifyReply,
+  old: string,
+): Promise<void> {
+  const renewed = renewedBrowserToken(old);
+  await redemption.renewBrowser(ctx, old, renewed);
+  browserCookie.write(reply, renewed);
+}
+
+function backToFlow(reply: FastifyReply, flowId: string, refusal: string | null = null): FastifyReply {
+  const query = refusal ? `?problem=${refusal}` : '';
+  return reply.redirect(`/r/${encodeURIComponent(flowId)}${query}`, 303);
+}
+
+/** What the callback found; anything else in its place is ignored. */
+function problemInUrl(code: unknown): Problem | null {
+  return typeof code === 'string' && isProblemCode(code) ? { ...problem(code), status: 200 } : null;
+}
+
+function showFlowOver(tools: PageTools, request: FastifyRequest<object>, reply: FastifyReply): FastifyReply {
+  return tools.show(reply, problemPage(flowOver, tools.setting(request)));
+}

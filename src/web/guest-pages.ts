@@ -1,0 +1,132 @@
+/**
+ * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
+ * a flow; steps never route to one another.
+ */
+import type { FlowView, LinkView, Method, Offer } from '../features/redemption/redemption.service.js';
+import { consentVersionOf } from '../features/redemption/redemption.service.js';
+import { flowRefusal } from '../features/redemption/redemption.states.js';
+import { maskEmailAddress } from '../kernel/email-address.js';
+import type { Language } from '../kernel/languages.js';
+import { expiryWords, minutesInWords } from '../mail/time-words.js';
+import { type Problem, problem, problemOfCode } from './error-pages.js';
+import { brandOf, noBrand, type Page, type PageTemplate } from './page.js';
+
+/** What every page of one request needs besides the guest's state. */
+export interface Setting {
+  publicUrl: URL;
+  now: Date;
+  /** Of the browser; used where no invitation says another. */
+  language: Language;
+}
+
+export type OpenLink = Extract<LinkView, { offer: Offer }>;
+
+export function linkPage(
+  { offer, refusal, isDeclined }: OpenLink,
+  token: string,
+  csrf: string,
+  setting: Setting,
+): Page {
+  if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  return page('link', offer, setting, {
+    ...inviterFacts(offer),
+    startPath: `/redeem/${token}`,
+    declinePath: `/redeem/${token}/decline`,
+    csrf,
+    isDeclined,
+    app: offer.appName,
+    address: maskEmailAddress(offer.email),
+    expiry: expiryWords(offer.language, setting.now, offer.expiresAt),
+  });
+}
+
+/** @param found what went wrong in the step before, shown on the page where it can be mended. */
+export function flowPage(view: FlowView, csrf: string, setting: Setting, found: Problem | null = null): Page {
+  const { flow, offer } = view;
+  if (flow.status === 'REDEEMED')
+    return page('landed', offer, setting, { app: offer.appName, landingUrl: offer.landingUrl });
+  if (flow.status === 'DECLINED') return page('declined', offer, setting, { isFinal: offer.declineProven });
+  const refusal = flowRefusal(flow, offer, setting.now);
+  if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  const shared = {
+    flowId: flow.id,
+    csrf,
+    ...alertFacts(found, offer.language),
+    address: maskEmailAddress(offer.email),
+  };
+  const [template, facts] = nextStep(view);
+  return { ...page(template, offer, setting, { ...shared, ...facts }), status: found?.status ?? 200 };
+}
+
+function nextStep(view: FlowView): [PageTemplate, Record<string, unknown>] {
+  const { flow, offer, methods } = view;
+  if (view.isProven) return ['consent', consentFacts(offer)];
+  const provider = methods.find((method: Method) => method.providerId !== null);
+  if (provider) return ['sign-in', { provider: provider.displayName, signedInAs: flow.mismatchedEmail }];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', {}];
+}
+
+function consentFacts(offer: Offer): Record<string, unknown> {
+  return {
+    ...inviterFacts(offer),
+    email: offer.email,
+    app: offer.appName,
+    consentVersion: consentVersionOf(offer),
+    termsOfUseUrl: offer.termsOfUseUrl,
+  };
+}
+
+/** To another origin: chosen by a click or by the refresh, never by a redirect of the POST. */
+export function leavingPage(
+  offer: Offer,
+  to: { url: string; name: string; reason: 'app' | 'provider' },
+  setting: Setting,
+): Page {
+  return page('leaving', offer, setting, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
+}
+
+export function declinedPage(offer: Offer, setting: Setting): Page {
+  return page('declined', offer, setting, { isFinal: offer.declineProven });
+}
+
+export interface ProblemFacts {
+  offer?: Offer;
+  /** Where to go on, when there is somewhere. */
+  continueTo?: string;
+}
+
+export function problemPage(found: Problem, setting: Setting, { offer, continueTo }: ProblemFacts = {}): Page {
+  const language = offer?.language ?? setting.language;
+  const redeemed = found.code === 'ALREADY_REDEEMED';
+  const facts = {
+    ...alertFacts(found, language),
+    continueTo: continueTo ?? null,
+    landingUrl: redeemed ? (offer?.landingUrl ?? null) : null,
+    app: offer?.appName ?? null,
+  };
+  const brand = offer ? brandOf(offer, setting.publicUrl) : noBrand;
+  return { template: 'problem', status: found.status, language, brand, facts };
+}
+
+export const flowOver = problem('FLOW_OVER');
+
+function alertFacts(found: Problem | null, language: Language): Record<string, unknown> {
+  const seconds = found?.retryAfterSeconds ?? null;
+  return {
+    problem: found && {
+      code: found.code,
+      title: `web.problem.${found.code}.title`,
+      text: `web.problem.${found.code}.text`,
+    },
+    retryAfter: seconds === null ? null : minutesInWords(language, Math.ceil(seconds / 60)),
+  };
+}
+
+function inviterFacts({ inviterName, message }: Offer): Record<string, unknown> {
+  const text = message?.trim();
+  return { inviter: inviterName, messageLines: text ? text.split(/\r\n|[\n\r\u2028\u2029]/) : [] };
+}
+
+function page(template: PageTemplate, offer: Offer, { publicUrl }: Setting, facts: Record<string, unknown>): Page {
+  return { template, status: 200, language: offer.language, brand: brandOf(offer, publicUrl), facts };
+}

@@ -1,0 +1,37 @@
+/**
+ * The one HTTP server: limits, request ids, and a log line per answer. It knows no routes; pages, health and metrics
+ * register theirs (this folder), GraphQL and the OpenID Provider theirs. Logs name route patterns, never URLs, because
+ * links and callbacks carry secrets.
+ */
+import { randomUUID } from 'node:crypto';
+import fastify, { type FastifyInstance } from 'fastify';
+import { MINUTE, SECOND } from '../kernel/clock.js';
+import type { Log } from '../kernel/log.js';
+
+export interface HttpServerOptions {
+  /** CIDRs whose forwarding headers count; none: nobody's. */
+  trustedProxies: readonly string[];
+  log: Log;
+}
+
+/** Until a request has arrived whole: uploads of any size are streamed, so this is long. */
+const REQUEST_TIMEOUT = 15 * MINUTE;
+const KEEP_ALIVE_TIMEOUT = 72 * SECOND;
+
+export function createHttpServer({ trustedProxies, log }: HttpServerOptions): FastifyInstance {
+  const server = fastify({
+    logger: false,
+    trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
+    requestTimeout: REQUEST_TIMEOUT,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    // A caller's own request id would let it forge log lines.
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    const { id: requestId, method, routeOptions } = request;
+    const answer = { status: reply.statusCode, milliseconds: Math.round(reply.elapsedTime) };
+    log.info({ requestId, method, route: routeOptions.url ?? 'none', ...answer }, 'request answered');
+  });
+  return server;
+}

@@ -1,0 +1,89 @@
+/**
+ * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
+ * `link-pages.ts` and `flow-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
+ */
+import cookie from '@fastify/cookie';
+import formbody from '@fastify/formbody';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import { stranger } from '../kernel/actor.js';
+import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
+import { type Ground, RequestContext } from '../request/request-context.js';
+import { BrowserCookie } from './browser-cookie.js';
+import { problemOf } from './error-pages.js';
+import { registerFlowPages } from './flow-pages.js';
+import { problemPage, type Setting } from './guest-pages.js';
+import { registerLinkPages } from './link-pages.js';
+import type { Page } from './page.js';
+import { PageRenderer } from './page-renderer.js';
+import { securityHeaders } from './security-headers.js';
+import { registerAssets } from './theme.js';
+
+export interface PagesOptions {
+  ground: Ground;
+  redemption: RedemptionService;
+  publicUrl: URL;
+  /** The folder that holds `web/` and `locales/`. */
+  templatesDirectory: string;
+}
+
+/** What the routes share. */
+export interface PageTools {
+  redemption: RedemptionService;
+  publicUrl: URL;
+  browserCookie: BrowserCookie;
+  context(request: FastifyRequest): RequestContext;
+  setting(request: FastifyRequest): Setting;
+  show(reply: FastifyReply, page: Page): FastifyReply;
+}
+
+/** Bytes; the largest form is a passcode and two tokens. */
+const MAX_FORM_SIZE = 64 * 1024;
+
+export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
+  const { ground, redemption, publicUrl, templatesDirectory } = options;
+  const renderer = await PageRenderer.load(templatesDirectory);
+  const tools: PageTools = {
+    redemption,
+    publicUrl,
+    browserCookie: new BrowserCookie(publicUrl),
+    context: (request) => new RequestContext(ground, stranger, ground.log.child({ requestId: request.id })),
+    setting: (request) => ({ publicUrl, now: ground.clock.now(), language: languageOf(request) }),
+    show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
+  };
+  await registerAssets(server, templatesDirectory);
+  await server.register(async (pages) => {
+    await pages.register(cookie);
+    await pages.register(formbody, { bodyLimit: MAX_FORM_SIZE });
+    pages.addHook('onRequest', securityHeaders(publicUrl));
+    pages.setErrorHandler((error, request, reply) => showError(tools, ground, error, request, reply));
+    registerLinkPages(pages, tools);
+    registerFlowPages(pages, tools);
+  });
+}
+
+function showError(
+  tools: PageTools,
+  { log }: Ground,
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const found = problemOf(error);
+  const route = request.routeOptions.url;
+  if (found.code === 'INTERNAL_SERVER_ERROR') log.error({ requestId: request.id, route, error }, 'a page failed');
+  else
+    log.info(
+      { requestId: request.id, route, code: found.code, detail: (error as { detail?: string }).detail },
+      'a page refused',
+    );
+  if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
+  return tools.show(reply, problemPage(found, tools.setting(request)));
+}
+
+/** The first language of the browser's list that we have (RFC 9110 section 12.5.4; lists come sorted by preference). */
+function languageOf(request: FastifyRequest): Language {
+  const tags = (request.headers['accept-language'] ?? '').split(',').map((range) => range.split(';')[0] ?? '');
+  return tags.map(supportedLanguage).find((language) => language !== null) ?? fallbackLanguage;
+}

@@ -22,6 +22,8 @@ import { FeedTail } from './events/feed-tail.js';
 import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
+import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
 import { createTasks, crontab } from './jobs/tasks.js';
@@ -40,6 +42,7 @@ import { createResolvers } from './resolvers.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
+import { registerPages } from './web/pages.js';
 
 export interface AppOptions {
   config: Config;
@@ -109,6 +112,7 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
   const { allowPrivateProviders } = config;
   const schema = await buildApiSchema(createResolvers({ publicUrl, allowPrivateProviders, mailLimits, redemption }));
 
+  listenForBulkInvites(ground.listener);
   await ground.listener.start();
   running.add('listener', () => ground.listener.stop());
   await ground.feed.start();
@@ -128,6 +132,7 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
   const graphql = await registerGraphqlHttp(server, { schema, ground, authenticate, observe: metrics.observeOperation });
   running.add('graphql', () => graphql.stop());
 
+  await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
   const worker = await startWorkerOf(ground, config, { mail, publicUrl, metrics, mailLimits });
   running.add('worker', () => worker.stop());
   registerHealth(server, { ready: () => readiness(ground, worker) });
@@ -177,7 +182,7 @@ interface Mail {
 }
 
 async function openMail({ mail }: Config, publicUrl: URL, log: Log, running: Running): Promise<Mail> {
-  const renderer = await MailRenderer.load(join(packageRoot(), 'templates'));
+  const renderer = await MailRenderer.load(templatesDirectory());
   const mailbox = mail.smtpUrl
     ? null
     : await startDevelopmentMailbox({ smtpPort: mail.mailboxSmtpPort, webPort: mail.mailboxWebPort, log });
@@ -190,6 +195,10 @@ async function openMail({ mail }: Config, publicUrl: URL, log: Log, running: Run
   });
   running.add('mail', () => transport.close());
   return { renderer, transport, mailboxUrl: mailbox?.webUrl ?? null };
+}
+
+function templatesDirectory(): string {
+  return join(packageRoot(), 'templates');
 }
 
 /** The nearest folder above with a package.json: templates lie beside it, for sources and build alike. */
@@ -215,7 +224,7 @@ function startWorkerOf(ground: Ground & { url: string }, config: Config, { mail,
   const tasks = createTasks({
     context: (task) => new RequestContext(ground, systemActor(task), ground.log.child({ task })),
     deliver: (message) => mail.transport.send(message, mail.renderer.render(message)),
-    mailLimits,
+    bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor)),
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

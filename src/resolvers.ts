@@ -7,6 +7,8 @@ import { AppAssignmentListResolver, AppAssignmentsResolver, ExternalUserAppAssig
 import { AppAssignmentsService } from './features/apps/app-assignments.service.js';
 import { AppsResolver, TenantAppsResolver } from './features/apps/apps.resolver.js';
 import { AppsService } from './features/apps/apps.service.js';
+import { BulkInviteRowsResolver, BulkInvitesResolver, InvitationBulkInviteResolver, TenantBulkInvitesResolver } from './features/bulk-invites/bulk-invites.resolver.js';
+import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
 import { ExternalUsersResolver, TenantExternalUsersResolver } from './features/external-users/external-users.resolver.js';
 import { ExternalUsersService } from './features/external-users/external-users.service.js';
 import { GroupMembersService } from './features/groups/group-members.service.js';
@@ -56,6 +58,10 @@ export function createResolvers({ publicUrl, allowPrivateProviders, mailLimits, 
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),
     new InvitationStatisticsResolver(),
+    new BulkInvitesResolver(new BulkInvitesService()),
+    new BulkInviteRowsResolver(),
+    new TenantBulkInvitesResolver(),
+    new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),

@@ -12,7 +12,7 @@ import { requestErrors } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
-import { checkCost, checkGuestMutationsStandAlone, limitRules, MAX_TOKENS } from './limits.js';
+import { checkCost, checkGuestMutationsStandAlone, checkText, limitRules, MAX_TOKENS } from './limits.js';
 
 export interface GraphqlOptions {
   schema: GraphQLSchema;
@@ -72,6 +72,7 @@ function limits(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
     requestDidStart: async () => ({
       didResolveOperation: async ({ document, operation, request }) => {
         if (operation) checkGuestMutationsStandAlone(schema, operation);
+        checkText(document, request.variables);
         checkCost(schema, document, request.variables ?? {}, request.operationName);
       },
     }),

@@ -11,7 +11,7 @@ import type { Actor } from '../kernel/actor.js';
 import { type RequestError, requestErrors } from '../kernel/errors.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
-import { checkCost, limitRules, MAX_TOKENS } from './limits.js';
+import { checkCost, checkText, limitRules, MAX_TOKENS } from './limits.js';
 
 export interface SocketOptions {
   schema: GraphQLSchema;
@@ -121,6 +121,7 @@ function prepare(options: SocketOptions, connection: Connection, { query, variab
     if (getOperationAST(document, operationName)?.operation !== 'subscription') {
       return [refusal('BAD_REQUEST', 'Only subscriptions run on this socket; send queries and mutations by HTTP POST.')];
     }
+    checkText(document, variables);
     checkCost(schema, document, variables ?? {}, operationName);
     return { schema, document, variableValues: variables ?? {}, operationName: operationName ?? null, contextValue: new RequestContext(ground, connection.extra.actor) };
   } catch (error) {

@@ -16,6 +16,7 @@ import {
   type OperationDefinitionNode,
   type TypeNode,
   type ValidationRule,
+  visit,
 } from 'graphql';
 import type { ComplexityEstimator } from 'graphql-query-complexity';
 import { RequestError, requestErrors } from '../kernel/errors.js';
@@ -117,4 +118,21 @@ export function checkGuestMutationsStandAlone(schema: GraphQLSchema, operation: 
       message: "A guest's mutation stands alone in its document, outside of fragments.",
     });
   }
+}
+
+/**
+ * PostgreSQL stores no NUL in text, so it is refused before it reaches a statement, in variables and in literals.
+ * @throws RequestError BAD_USER_INPUT
+ */
+export function checkText(document: DocumentNode, variables: unknown): void {
+  refuseNul(variables);
+  // Only an escape can write it in a document.
+  if (document.loc?.source.body.includes('\\u')) visit(document, { StringValue: (node) => refuseNul(node.value) });
+}
+
+function refuseNul(value: unknown): void {
+  if (typeof value === 'string' && value.includes('\0')) {
+    throw new RequestError('BAD_USER_INPUT', { message: 'Text must not contain the character U+0000.' });
+  }
+  if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) refuseNul(inner);
 }

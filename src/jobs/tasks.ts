@@ -4,9 +4,12 @@
  */
 import type { JobHelpers, TaskList } from 'graphile-worker';
 import { sql } from 'kysely';
+import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.service.js';
+import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { type LinkVersion, loadInvitationCopy, loadInvitationMail, markFailed, markSent } from '../features/invitations/delivery.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
-import { forgetOldMailRequests, type MailLimits } from '../features/invitations/mail-limits.service.js';
+import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invite.service.js';
+import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { loadPasscodeMail, markPasscodeSent } from '../features/redemption/passcodes.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
 import { DAY, later } from '../kernel/clock.js';
@@ -18,7 +21,7 @@ import { pruneEvents } from './prune-events.js';
 export interface TaskParts {
   context(task: string): RequestContext;
   deliver(message: MailMessage): Promise<void>;
-  mailLimits: MailLimits;
+  bulkInvites: BulkInviteRun;
   publicUrl: URL;
   eventRetentionDays: number;
   observeMail(outcome: 'sent' | 'failed' | 'postponed'): void;
@@ -31,13 +34,13 @@ const IDEMPOTENCY_HOURS = 24;
 export function createTasks(parts: TaskParts): TaskList {
   const { publicUrl } = parts;
   const handlers: Record<string, Handler> = {
-    send_invitation_mail: async (ctx, link: LinkVersion, helpers) => {
+    [INVITATION_MAIL_TASK]: async (ctx, link: LinkVersion, helpers) => {
       const message = await loadInvitationMail(ctx, link, publicUrl);
       if (!message) return;
       const failure = await attempt(parts, message, helpers);
       await (failure ? markFailed(ctx, link, failure) : markSent(ctx, link));
     },
-    send_invitation_copy: async (ctx, { copy, ...link }: LinkVersion & { copy: number }, helpers) => {
+    [INVITATION_COPY_TASK]: async (ctx, { copy, ...link }: LinkVersion & { copy: number }, helpers) => {
       const message = await loadInvitationCopy(ctx, link, copy);
       const failure = message && (await attempt(parts, message, helpers));
       if (failure) ctx.log.warn({ invitation: link.invitationId, copy, failure }, 'a copy of an invitation could not be delivered');
@@ -49,6 +52,8 @@ export function createTasks(parts: TaskParts): TaskList {
       if (failure) ctx.log.warn({ passcode: passcodeId, failure }, 'a passcode could not be delivered');
       await markPasscodeSent(ctx, passcodeId);
     },
+    [RUN_BULK_INVITE_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal }) =>
+      parts.bulkInvites.run(ctx, bulkInviteId, abortSignal ? { signal: abortSignal } : {}),
     expire_invitations: async (ctx) => {
       while (await sweepExpiredInvitations(ctx)) ctx.log.debug({}, 'expired a batch of invitations');
     },

@@ -48,10 +48,13 @@ export function flowPage(view: FlowView, csrf: string, setting: Setting, found: 
   if (flow.status === 'DECLINED') return page('declined', offer, setting, { isFinal: offer.declineProven });
   const refusal = flowRefusal(flow, offer, setting.now);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  // A mismatch has a page of its own, with both addresses.
+  const alert = found?.code === 'IDENTITY_MISMATCH' && flow.mismatchedEmail ? null : found;
   const shared = {
     flowId: flow.id,
+    declinePath: `/r/${flow.id}/decline`,
     csrf,
-    ...alertFacts(found, offer.language),
+    ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
   const [template, facts] = nextStep(view);

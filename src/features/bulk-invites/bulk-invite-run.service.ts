@@ -6,9 +6,10 @@
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';
 import type { Tx } from '../../database/transaction.js';
+import type { Actor } from '../../kernel/actor.js';
 import { userErrorEntry } from '../../kernel/errors.js';
 import { rowById } from '../../request/lookup.js';
-import { type Ground, RequestContext } from '../../request/request-context.js';
+import type { RequestContext } from '../../request/request-context.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { BulkInvite, isFinished } from './bulk-invite.entity.js';
@@ -18,12 +19,13 @@ import { FIRST_CHUNK_ROWS, nextChunkSize } from './chunk-size.js';
 import { findInviter } from './inviter.js';
 
 export class BulkInviteRun {
-  readonly #ground: Ground;
   readonly #limits: MailLimits;
+  readonly #contextAs: (actor: Actor) => RequestContext;
 
-  constructor(ground: Ground, limits: MailLimits) {
-    this.#ground = ground;
+  /** @param contextAs the job acts in the name of whoever asked for the batch. */
+  constructor(limits: MailLimits, contextAs: (actor: Actor) => RequestContext) {
     this.#limits = limits;
+    this.#contextAs = contextAs;
   }
 
   /**
@@ -64,18 +66,14 @@ export class BulkInviteRun {
   ): Promise<RowVerdict[]> {
     const rows = await takeRows(tx, bulkInvite, count);
     const inviter = await findInviter(tx, bulkInvite);
-    if (inviter) {
-      const inviterContext = new RequestContext(this.#ground, inviter, ctx.log);
-      return inviteRows(inviterContext, tx, this.#limits, tenant, bulkInvite, rows);
-    }
-    const errors = [
-      userErrorEntry('INVITER_NOT_AUTHORIZED', {
-        message: 'The key that asked for the batch was revoked. Send the rest with another.',
-      }),
-    ];
-    return rows.map(({ rowNumber }) => rejected(rowNumber, errors));
+    if (!inviter) return rows.map(({ rowNumber }) => rejected(rowNumber, [inviterGone]));
+    return inviteRows(this.#contextAs(inviter), tx, this.#limits, tenant, bulkInvite, rows);
   }
 }
+
+const inviterGone = userErrorEntry('INVITER_NOT_AUTHORIZED', {
+  message: 'The key that asked for this batch was revoked or may no longer invite. Send the rest with another key.',
+});
 
 /**
  * One at a time, over all processes. Not the row's own lock: that would give the transaction its place in the feed before

@@ -43,7 +43,7 @@ export class GroupMembersService {
  * @throws RequestError FORBIDDEN without APP_ASSIGN when one of the groups bears a role.
  */
 export async function requireRightToFill(ctx: RequestContext, db: Db, groupIds: readonly string[]): Promise<void> {
-  if (ctx.actor.permissions.has('APP_ASSIGN')) return;
+  if (groupIds.length === 0 || ctx.actor.permissions.has('APP_ASSIGN')) return;
   const { rows } = await sql`
     select from app_assignment where group_id = any(${groupIds}) and role is not null limit 1`.execute(db);
   if (rows.length > 0) requirePermission(ctx.actor, 'APP_ASSIGN');

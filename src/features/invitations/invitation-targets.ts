@@ -6,7 +6,6 @@ import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { nameKey } from '../../kernel/names.js';
-import type { InvitationRequest } from './invitation-request.js';
 
 export interface Target {
   id: string;
@@ -33,7 +32,13 @@ interface AppRow extends NamedRow {
   redirectUris: string[];
 }
 
-type Wanted = Pick<InvitationRequest, 'apps' | 'groups' | 'landingApp' | 'redirectUrl'>;
+/** The part of a request that names things of the tenant. */
+export interface Wanted {
+  apps: string[];
+  groups: string[];
+  landingApp: string | null;
+  redirectUrl: string | null;
+}
 
 export async function findTargets(db: Db, tenantId: string, requests: readonly Wanted[]): Promise<InvitationTargets> {
   const appReferences = unique(requests.flatMap(({ apps, landingApp }) => (landingApp ? [...apps, landingApp] : apps)));

@@ -4,15 +4,15 @@
  */
 import { sql } from 'kysely';
 import { addJobs } from '../../database/add-job.js';
-import { rowById } from '../../request/lookup.js';
 import type { Row } from '../../database/table.js';
 import type { Tx } from '../../database/transaction.js';
 import { recordEvents } from '../../events/record-events.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { claimIdempotencyKey } from '../../request/idempotency.js';
-import { reachTenant, tenantOf } from '../../request/lookup.js';
+import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { requireRightToFill } from '../groups/group-members.service.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
@@ -66,6 +66,7 @@ export class InvitationsService {
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
+    await requireRightToFill(ctx, ctx.db, checked.groupIds);
     const invitationId = newId('Invitation');
     const result = { invitationId };
     return ctx.transaction(tenantId, async (tx) => {

@@ -1,6 +1,7 @@
 /** A key never makes a stronger one, and its secret is shown once. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestGateway } from '../../support/gateway.js';
+import { until } from '../../support/until.js';
 
 const CREATE = `mutation ($input: CreateApiKeyInput!) {
   createApiKey(input: $input) { apiKey { id prefix permissions tenant { id } } secret userErrors { field code } }
@@ -86,6 +87,28 @@ describe('revoking a key', () => {
     const first = await gateway.gql(REVOKE, { input: { apiKeyId: apiKey.id } });
     expect(first.data.revokeApiKey.apiKey.revokedAt).not.toBeNull();
     expect((await gateway.gql(REVOKE, { input: { apiKeyId: apiKey.id } })).data).toEqual(first.data);
+  });
+
+  it('ends what it opens, and what it invited when that is asked for', async () => {
+    const { apiKey, secret } = await create({ tenantId, permissions: ['INVITATION_WRITE'] });
+    const invite = (email: string) =>
+      gateway.gql(
+        'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { invitation { id } userErrors { code } } }',
+        { input: { tenantId, email, sendMail: false } },
+        { key: secret },
+      );
+    const { data } = await invite('ali@fabrikam.example');
+    await gateway.ask(REVOKE, { input: { apiKeyId: apiKey.id, revokePending: true } });
+    const refused = await until(
+      async () => (await invite('bea@fabrikam.example')).errors,
+      'the revocation to be felt',
+      1000,
+    );
+    expect(refused[0]?.extensions.code).toBe('UNAUTHENTICATED');
+    const { node } = await gateway.ask('query ($id: ID!) { node(id: $id) { ... on Invitation { status } } }', {
+      id: data.inviteUser.invitation.id,
+    });
+    expect(node.status).toBe('REVOKED');
   });
 
   it('knows nothing of keys of another tenant', async () => {

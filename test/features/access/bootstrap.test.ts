@@ -1,5 +1,5 @@
 /** The first key is taken once, and never again. */
-import { readFile, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { MikroORM } from '@mikro-orm/postgresql';
@@ -30,6 +30,7 @@ afterEach(() => sql`delete from api_key`.execute(orm.em.getConnection().getClien
 afterAll(async () => {
   await orm.close();
   await database.drop();
+  await rm(dataDir, { recursive: true });
 });
 
 async function keys() {

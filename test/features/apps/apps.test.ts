@@ -1,5 +1,7 @@
 /** Apps and who may use them. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { HOUR } from '../../../src/kernel/clock.js';
+import { hashToken } from '../../../src/kernel/secrets.js';
 import { startTestGateway } from '../../support/gateway.js';
 
 const APP = 'app { id clientId displayName homePageUrl redirectUris roles assignmentRequired tenant { id } }';
@@ -102,12 +104,17 @@ describe('an app', () => {
     expect(changed.app).toEqual({ ...app, displayName: 'After', assignmentRequired: false });
   });
 
-  it('gets a new secret, and only an app of reach does', async () => {
+  it('gets a new secret, while the one before is kept for a day', async () => {
     const { app, clientSecret } = await register('Rotating');
     const rotated = await run(ROTATE, { appId: app.id });
-    expect(rotated.clientSecret).toMatch(/^[\w-]{43}$/);
-    expect(rotated.clientSecret).not.toBe(clientSecret);
-    expect((await run(ROTATE, { appId: groupId })).userErrors).toEqual([{ field: ['appId'], code: 'NOT_FOUND' }]);
+    const [stored] = await gateway.sql<{ current: Buffer; previous: Buffer; until: Date }>(
+      `select client_secret_hash as current, previous_client_secret_hash as previous, previous_secret_expires_at as until
+       from app where id = $1`,
+      [app.id],
+    );
+    expect(stored).toMatchObject({ current: hashToken(rotated.clientSecret), previous: hashToken(clientSecret) });
+    const hours = ((stored?.until.getTime() ?? 0) - gateway.clock.now().getTime()) / HOUR;
+    expect(hours).toBeCloseTo(24, 1);
   });
 
   it('goes with its assignments when it is deleted', async () => {

@@ -10,7 +10,7 @@ import { Tables } from '../../../src/database/table.js';
 import type { Db } from '../../../src/database/transaction.js';
 import { entities } from '../../../src/entities.js';
 import { FeedTail } from '../../../src/events/feed-tail.js';
-import { storeApiKey } from '../../../src/features/access/store-api-key.js';
+import { newApiKeySecret, storeApiKey } from '../../../src/features/access/store-api-key.js';
 import { BulkInvite } from '../../../src/features/bulk-invites/bulk-invite.entity.js';
 import { listenForBulkInvites } from '../../../src/features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from '../../../src/features/bulk-invites/bulk-invite-run.service.js';
@@ -76,11 +76,11 @@ export async function openBulkGround(): Promise<BulkGround> {
     });
   const newKey = async (tenantId: string, allowed: readonly Permission[]): Promise<Actor> => {
     const key = { tenantId, name: 'Onboarding', permissions: [...allowed], expiresAt: null };
-    const id = await context().transaction(tenantId, (tx) => storeApiKey(tx, key, newId('ApiKey').padEnd(40, '-'), NOW));
+    const id = await context().transaction(tenantId, (tx) => storeApiKey(tx, key, newApiKeySecret(), NOW));
     return { kind: 'API_KEY', id, displayName: key.name, tenantId, permissions: new Set(allowed), expiresAt: null };
   };
   const limits = new MailLimits(MAILS_PER_HOUR);
-  const bulkRun = new BulkInviteRun(ground, limits);
+  const bulkRun = new BulkInviteRun(limits, context);
   const tenantId = await newTenant('contoso');
   return {
     db,

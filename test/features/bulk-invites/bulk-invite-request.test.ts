@@ -30,11 +30,24 @@ const defaults = {
 };
 
 test('what a row leaves out is taken from the defaults', () => {
-  expect(requestOf(emptyRow, defaults)).toEqual({ ...defaults, email: 'ana@fabrikam.example', displayName: null, cc: [] });
+  expect(requestOf(emptyRow, defaults)).toEqual({
+    ...defaults,
+    email: 'ana@fabrikam.example',
+    displayName: null,
+    cc: [],
+  });
 });
 
 test('what a row says wins, and its lists replace the default lists', () => {
-  const row = { ...emptyRow, apps: ['Prices'], groups: ['Guests'], message: 'Hi.', language: 'en', sendMail: true, expiresInDays: 1 };
+  const row = {
+    ...emptyRow,
+    apps: ['Prices'],
+    groups: ['Guests'],
+    message: 'Hi.',
+    language: 'en',
+    sendMail: true,
+    expiresInDays: 1,
+  };
   expect(requestOf(row, defaults)).toMatchObject({
     apps: ['Prices'],
     groups: ['Guests'],

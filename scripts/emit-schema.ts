@@ -1,0 +1,15 @@
+/** Writes schema/schema.graphql from the code; CI fails when the committed file differs. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lexicographicSortSchema, printSchema } from 'graphql';
+import { buildApiSchema } from '../src/api/schema.js';
+import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
+import { RedemptionService } from '../src/features/redemption/redemption.service.js';
+import { createResolvers } from '../src/resolvers.js';
+
+const publicUrl = new URL('http://localhost:4000');
+const mailLimits = new MailLimits(1);
+const redemption = new RedemptionService({ connectorFor: () => null, mailLimits, publicUrl });
+const schema = await buildApiSchema(createResolvers({ publicUrl, allowPrivateProviders: false, mailLimits, redemption }));
+const header = '# Made by `npm run schema` from the code; do not edit.\n\n';
+await writeFile(join(process.cwd(), 'schema/schema.graphql'), `${header}${printSchema(lexicographicSortSchema(schema))}\n`);

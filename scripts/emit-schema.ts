@@ -10,6 +10,11 @@ import { createResolvers } from '../src/resolvers.js';
 const publicUrl = new URL('http://localhost:4000');
 const mailLimits = new MailLimits(1);
 const redemption = new RedemptionService({ connectorFor: () => null, mailLimits, publicUrl });
-const schema = await buildApiSchema(createResolvers({ publicUrl, allowPrivateProviders: false, mailLimits, redemption }));
+const schema = await buildApiSchema(
+  createResolvers({ publicUrl, allowPrivateProviders: false, mailLimits, redemption }),
+);
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';
-await writeFile(join(process.cwd(), 'schema/schema.graphql'), `${header}${printSchema(lexicographicSortSchema(schema))}\n`);
+await writeFile(
+  join(process.cwd(), 'schema/schema.graphql'),
+  `${header}${printSchema(lexicographicSortSchema(schema))}\n`,
+);

@@ -21,9 +21,9 @@ import { entities } from './entities.js';
 import { FeedTail } from './events/feed-tail.js';
 import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
-import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
-import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
+import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
 import { createTasks, crontab } from './jobs/tasks.js';
@@ -129,7 +129,12 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
     onAccessChange: (listener) => credentials.onChange(listener),
   });
   const metrics = createMetrics({ feedSubscribers: () => ground.feed.subscribers, openSockets: () => sockets.open });
-  const graphql = await registerGraphqlHttp(server, { schema, ground, authenticate, observe: metrics.observeOperation });
+  const graphql = await registerGraphqlHttp(server, {
+    schema,
+    ground,
+    authenticate,
+    observe: metrics.observeOperation,
+  });
   running.add('graphql', () => graphql.stop());
 
   await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
@@ -206,7 +211,11 @@ function packageRoot(directory = import.meta.dirname): string {
   return existsSync(join(directory, 'package.json')) ? directory : packageRoot(dirname(directory));
 }
 
-function openConnectors({ allowPrivateProviders }: Config, log: Log, running: Running): RedemptionOptions['connectorFor'] {
+function openConnectors(
+  { allowPrivateProviders }: Config,
+  log: Log,
+  running: Running,
+): RedemptionOptions['connectorFor'] {
   const outbound = createOutboundClient({ allowPrivateProviders, log });
   running.add('outbound', () => outbound.close());
   const openIdConnect = createOpenIdConnectConnector({ fetch: outbound.fetch, allowInsecure: allowPrivateProviders });
@@ -220,7 +229,11 @@ interface JobParts {
   mailLimits: MailLimits;
 }
 
-function startWorkerOf(ground: Ground & { url: string }, config: Config, { mail, publicUrl, metrics, mailLimits }: JobParts): Promise<Worker> {
+function startWorkerOf(
+  ground: Ground & { url: string },
+  config: Config,
+  { mail, publicUrl, metrics, mailLimits }: JobParts,
+): Promise<Worker> {
   const tasks = createTasks({
     context: (task) => new RequestContext(ground, systemActor(task), ground.log.child({ task })),
     deliver: (message) => mail.transport.send(message, mail.renderer.render(message)),
@@ -240,7 +253,13 @@ async function readiness({ orm, listener }: Ground, worker: Worker): Promise<Rea
 }
 
 /** On a port of its own, or beside everything else behind a token; by default not at all. */
-async function serveMetrics(server: FastifyInstance, { metrics: { token, port }, http }: Config, metrics: Metrics, log: Log, running: Running) {
+async function serveMetrics(
+  server: FastifyInstance,
+  { metrics: { token, port }, http }: Config,
+  metrics: Metrics,
+  log: Log,
+  running: Running,
+) {
   const { registry } = metrics;
   if (port === null) {
     if (token !== null) registerMetrics(server, { registry, token });

@@ -11,7 +11,10 @@ try {
   const config = loadConfig(process.env);
   const log = pino({ level: config.logLevel });
   const app = await startApp({ config, log });
-  log.info({ url: app.publicUrl.href, mailbox: app.mailboxUrl, bootstrapKey: app.bootstrapKeyPath }, 'vestibule is ready');
+  log.info(
+    { url: app.publicUrl.href, mailbox: app.mailboxUrl, bootstrapKey: app.bootstrapKeyPath },
+    'vestibule is ready',
+  );
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(signal));
 
   const stop = (signal: string) => {
@@ -21,6 +24,8 @@ try {
     app.stop().then(() => process.exit(0));
   };
 } catch (error) {
-  process.stderr.write(`${error instanceof ConfigError ? error.message : `Vestibule could not start: ${(error as Error).message}`}\n`);
+  process.stderr.write(
+    `${error instanceof ConfigError ? error.message : `Vestibule could not start: ${(error as Error).message}`}\n`,
+  );
   process.exit(error instanceof ConfigError ? MISCONFIGURED : FAILED);
 }

@@ -3,26 +3,49 @@ import { NodeResolver } from './api/node.resolver.js';
 import { ApiKeysResolver, TenantApiKeysResolver } from './features/access/api-keys.resolver.js';
 import { ApiKeysService } from './features/access/api-keys.service.js';
 import { ViewerResolver } from './features/access/viewer.resolver.js';
-import { AppAssignmentListResolver, AppAssignmentsResolver, ExternalUserAppAssignmentsResolver } from './features/apps/app-assignments.resolver.js';
+import {
+  AppAssignmentListResolver,
+  AppAssignmentsResolver,
+  ExternalUserAppAssignmentsResolver,
+} from './features/apps/app-assignments.resolver.js';
 import { AppAssignmentsService } from './features/apps/app-assignments.service.js';
 import { AppsResolver, TenantAppsResolver } from './features/apps/apps.resolver.js';
 import { AppsService } from './features/apps/apps.service.js';
-import { BulkInviteRowsResolver, BulkInvitesResolver, InvitationBulkInviteResolver, TenantBulkInvitesResolver } from './features/bulk-invites/bulk-invites.resolver.js';
+import {
+  BulkInviteRowsResolver,
+  BulkInvitesResolver,
+  InvitationBulkInviteResolver,
+  TenantBulkInvitesResolver,
+} from './features/bulk-invites/bulk-invites.resolver.js';
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
-import { ExternalUsersResolver, TenantExternalUsersResolver } from './features/external-users/external-users.resolver.js';
+import {
+  ExternalUsersResolver,
+  TenantExternalUsersResolver,
+} from './features/external-users/external-users.resolver.js';
 import { ExternalUsersService } from './features/external-users/external-users.service.js';
 import { GroupMembersService } from './features/groups/group-members.service.js';
 import { ExternalUserGroupsResolver, GroupsResolver, TenantGroupsResolver } from './features/groups/groups.resolver.js';
 import { GroupsService } from './features/groups/groups.service.js';
-import { IdentityProvidersResolver, TenantIdentityProvidersResolver } from './features/identity-providers/identity-providers.resolver.js';
+import {
+  IdentityProvidersResolver,
+  TenantIdentityProvidersResolver,
+} from './features/identity-providers/identity-providers.resolver.js';
 import { IdentityProvidersService } from './features/identity-providers/identity-providers.service.js';
 import { InvitationStatisticsResolver } from './features/invitations/invitation-statistics.resolver.js';
-import { ExternalUserInvitationsResolver, InvitationsResolver, TenantInvitationsResolver } from './features/invitations/invitations.resolver.js';
+import {
+  ExternalUserInvitationsResolver,
+  InvitationsResolver,
+  TenantInvitationsResolver,
+} from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
 import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
 import type { RedemptionService } from './features/redemption/redemption.service.js';
-import { InvitationEventsResolver, RedemptionEventsResolver, TenantEventsResolver } from './features/redemption/redemption-events.resolver.js';
+import {
+  InvitationEventsResolver,
+  RedemptionEventsResolver,
+  TenantEventsResolver,
+} from './features/redemption/redemption-events.resolver.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
 

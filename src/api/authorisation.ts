@@ -42,7 +42,8 @@ export function readPermissionOf(typeName: string): Permission | undefined {
 
 export function authorise(schema: GraphQLSchema): GraphQLSchema {
   for (const operations of [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()]) {
-    for (const field of Object.values(operations?.getFields() ?? {})) guardOperation(operations as GraphQLObjectType, field);
+    for (const field of Object.values(operations?.getFields() ?? {}))
+      guardOperation(operations as GraphQLObjectType, field);
   }
   for (const type of Object.values(schema.getTypeMap())) {
     if (isObjectType(type) && !type.name.startsWith('__') && !answersForItself(schema, type)) guardFields(schema, type);

@@ -22,7 +22,11 @@ export function formatError(log: Log, formatted: GraphQLFormattedError, error: u
   return { message: text ?? message, ...place, extensions: { code } };
 }
 
-function classify(log: Log, formatted: GraphQLFormattedError, error: unknown): { code: RequestErrorCode; text?: string } {
+function classify(
+  log: Log,
+  formatted: GraphQLFormattedError,
+  error: unknown,
+): { code: RequestErrorCode; text?: string } {
   const cause = error instanceof GraphQLError ? (error.originalError ?? error) : error;
   if (cause instanceof RequestError) {
     if (cause.detail) log.info({ code: cause.code, detail: cause.detail }, 'request refused');
@@ -31,12 +35,15 @@ function classify(log: Log, formatted: GraphQLFormattedError, error: unknown): {
   const code = formatted.extensions?.code;
   const known = isOurs(code) ? code : renamed[String(code)];
   if (known && known !== 'INTERNAL_SERVER_ERROR') return { code: known };
-  if (cause instanceof GraphQLError && cause.originalError === undefined && code === undefined) return { code: 'GRAPHQL_VALIDATION_FAILED' };
+  if (cause instanceof GraphQLError && cause.originalError === undefined && code === undefined)
+    return { code: 'GRAPHQL_VALIDATION_FAILED' };
   log.error({ error: describe(cause), path: formatted.path }, 'request failed');
   return { code: 'INTERNAL_SERVER_ERROR', text: requestErrors.INTERNAL_SERVER_ERROR.text };
 }
 
 /** Name, message and stack; never the values of a statement. */
 function describe(cause: unknown): { name: string; message: string; stack?: string | undefined } {
-  return cause instanceof Error ? { name: cause.name, message: cause.message.split('\n')[0] ?? '', stack: cause.stack } : { name: 'unknown', message: typeof cause };
+  return cause instanceof Error
+    ? { name: cause.name, message: cause.message.split('\n')[0] ?? '', stack: cause.stack }
+    : { name: 'unknown', message: typeof cause };
 }

@@ -3,12 +3,16 @@
  * are ignored and no page can send such a request by itself (Apollo's CSRF prevention). Subscriptions go over the socket.
  */
 import { ApolloServer, type ApolloServerPlugin } from '@apollo/server';
-import { ApolloServerPluginCacheControlDisabled, ApolloServerPluginLandingPageDisabled, ApolloServerPluginUsageReportingDisabled } from '@apollo/server/plugin/disabled';
+import {
+  ApolloServerPluginCacheControlDisabled,
+  ApolloServerPluginLandingPageDisabled,
+  ApolloServerPluginUsageReportingDisabled,
+} from '@apollo/server/plugin/disabled';
 import { fastifyApolloHandler } from '@as-integrations/fastify';
 import type { FastifyInstance } from 'fastify';
-import { GraphQLError, type GraphQLSchema } from 'graphql';
+import { type DocumentNode, GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
 import { type Actor, stranger } from '../kernel/actor.js';
-import { requestErrors } from '../kernel/errors.js';
+import { RequestError, requestErrors } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
@@ -25,7 +29,10 @@ export interface GraphqlOptions {
 /** 8 MB: a bulk invite of 10,000 rows as JSON. */
 const BODY_LIMIT_BYTES = 8 * 1024 * 1024;
 
-export async function registerGraphqlHttp(server: FastifyInstance, options: GraphqlOptions): Promise<{ stop(): Promise<void> }> {
+export async function registerGraphqlHttp(
+  server: FastifyInstance,
+  options: GraphqlOptions,
+): Promise<{ stop(): Promise<void> }> {
   const { schema, ground } = options;
   const apollo = new ApolloServer<RequestContext>({
     schema,
@@ -47,7 +54,9 @@ export async function registerGraphqlHttp(server: FastifyInstance, options: Grap
     logger: quiet(ground.log),
   });
   await apollo.start();
-  const handler = fastifyApolloHandler(apollo, { context: async (request) => contextOf(options, request.headers.authorization) });
+  const handler = fastifyApolloHandler(apollo, {
+    context: async (request) => contextOf(options, request.headers.authorization),
+  });
   await server.register(async (scope) => {
     scope.setErrorHandler((error, _request, reply) => unreadable(ground.log, error, reply));
     scope.post('/graphql', { bodyLimit: BODY_LIMIT_BYTES }, handler);
@@ -55,28 +64,53 @@ export async function registerGraphqlHttp(server: FastifyInstance, options: Grap
   return { stop: () => apollo.stop() };
 }
 
-async function contextOf({ ground, authenticate }: GraphqlOptions, authorization: string | undefined): Promise<RequestContext> {
+async function contextOf(
+  { ground, authenticate }: GraphqlOptions,
+  authorization: string | undefined,
+): Promise<RequestContext> {
   if (authorization === undefined) return new RequestContext(ground, stranger);
   const actor = await authenticate(authorization);
-  if (!actor) throw httpError('UNAUTHENTICATED');
+  if (!actor) throw httpError(new RequestError('UNAUTHENTICATED'));
   return new RequestContext(ground, actor, ground.log.child({ actor: actor.id, tenant: actor.tenantId }));
 }
 
-function httpError(code: 'UNAUTHENTICATED' | 'BAD_REQUEST'): GraphQLError {
-  const { status, text } = requestErrors[code];
-  return new GraphQLError(text, { extensions: { code, http: { status } } });
+/** With the status that belongs to it; by itself Apollo would answer 500. */
+function httpError(originalError: RequestError): GraphQLError {
+  const { code, message } = originalError;
+  return new GraphQLError(message, {
+    originalError,
+    extensions: { code, http: { status: requestErrors[code].status } },
+  });
 }
 
 function limits(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
   return {
     requestDidStart: async () => ({
       didResolveOperation: async ({ document, operation, request }) => {
-        if (operation) checkGuestMutationsStandAlone(schema, operation);
-        checkText(document, request.variables);
-        checkCost(schema, document, request.variables ?? {}, request.operationName);
+        if (operation) check(schema, document, operation, request.variables ?? {});
       },
     }),
   };
+}
+
+function check(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): void {
+  try {
+    if (operation.operation === 'subscription') {
+      throw new RequestError('BAD_REQUEST', {
+        message: 'Subscriptions run on the socket (graphql-transport-ws), at the same path.',
+      });
+    }
+    checkGuestMutationsStandAlone(schema, document, operation);
+    checkText(document, variables);
+    checkCost(schema, document, operation, variables);
+  } catch (error) {
+    throw error instanceof RequestError ? httpError(error) : error;
+  }
 }
 
 function observation({ observe }: GraphqlOptions): ApolloServerPlugin<RequestContext> {
@@ -105,7 +139,11 @@ function rootField(operation: { selectionSet: { selections: readonly { kind: str
 }
 
 /** What Fastify refuses before GraphQL sees it: not JSON, too large, another content type. */
-function unreadable(log: Log, error: unknown, reply: { code(status: number): { send(body: object): unknown } }): unknown {
+function unreadable(
+  log: Log,
+  error: unknown,
+  reply: { code(status: number): { send(body: object): unknown } },
+): unknown {
   const status = (error as { statusCode?: number }).statusCode ?? 500;
   const code = status < 500 ? 'BAD_REQUEST' : 'INTERNAL_SERVER_ERROR';
   if (status >= 500) log.error({ error: (error as Error).message }, 'request failed');

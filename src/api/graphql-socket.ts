@@ -4,7 +4,17 @@
  * event is answered for the next. Queries and mutations are refused here; the limits of HTTP hold.
  */
 import type { FastifyInstance } from 'fastify';
-import { createSourceEventStream, type ExecutionArgs, execute, GraphQLError, type GraphQLSchema, getOperationAST, parse, specifiedRules, validate } from 'graphql';
+import {
+  createSourceEventStream,
+  type ExecutionArgs,
+  execute,
+  GraphQLError,
+  type GraphQLSchema,
+  getOperationAST,
+  parse,
+  specifiedRules,
+  validate,
+} from 'graphql';
 import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
 import { makeHandler } from 'graphql-ws/use/@fastify/websocket';
 import type { Actor } from '../kernel/actor.js';
@@ -35,7 +45,10 @@ interface OpenSocket {
   close(): void;
 }
 
-export async function registerGraphqlSocket(server: FastifyInstance, options: SocketOptions): Promise<{ stop(): void; readonly open: number }> {
+export async function registerGraphqlSocket(
+  server: FastifyInstance,
+  options: SocketOptions,
+): Promise<{ stop(): void; readonly open: number }> {
   const sockets = new Set<OpenSocket>();
   const { default: websocket } = await import('@fastify/websocket');
   await server.register(websocket, { options: { maxPayload: MAX_PAYLOAD_BYTES } });
@@ -46,8 +59,11 @@ export async function registerGraphqlSocket(server: FastifyInstance, options: So
     onSubscribe: (connection, _id, payload) => prepare(options, connection as Connection, payload),
     subscribe: (args) => subscribeWithFreshContext(options.ground, args as ExecutionArgs),
     onNext: (_connection, _id, _payload, _args, result) =>
-      result.errors ? { data: result.data ?? null, errors: result.errors.map((error) => masked(options.ground, error).toJSON()) } : undefined,
-    onError: (_connection, _id, _payload, errors) => errors.map((error) => masked(options.ground, error as GraphQLError).toJSON()),
+      result.errors
+        ? { data: result.data ?? null, errors: result.errors.map((error) => masked(options.ground, error).toJSON()) }
+        : undefined,
+    onError: (_connection, _id, _payload, errors) =>
+      errors.map((error) => masked(options.ground, error as GraphQLError).toJSON()),
     isProd: true,
   });
   await server.register(async (scope) => {
@@ -67,7 +83,10 @@ export async function registerGraphqlSocket(server: FastifyInstance, options: So
   };
 }
 
-type Connection = Context<Record<string, unknown>, Extra & { socket: { close(code: number, reason: string): void; once(event: 'close', listener: () => void): void } }>;
+type Connection = Context<
+  Record<string, unknown>,
+  Extra & { socket: { close(code: number, reason: string): void; once(event: 'close', listener: () => void): void } }
+>;
 
 async function admit(options: SocketOptions, sockets: Set<OpenSocket>, connection: Connection): Promise<boolean> {
   const authorization = connection.connectionParams?.authorization ?? connection.connectionParams?.Authorization;
@@ -102,30 +121,53 @@ function closeAtExpiry({ ground }: SocketOptions, open: OpenSocket): () => void 
 async function recheck({ current, ground }: SocketOptions, open: OpenSocket): Promise<void> {
   try {
     const now = await current(open.actor);
-    const same = now && now.tenantId === open.actor.tenantId && [...open.actor.permissions].every((permission) => now.permissions.has(permission));
+    const same =
+      now &&
+      now.tenantId === open.actor.tenantId &&
+      [...open.actor.permissions].every((permission) => now.permissions.has(permission));
     if (!same) open.close();
   } catch (error) {
-    ground.log.warn({ error: (error as Error).message }, 'a credential could not be checked again; its socket is closed');
+    ground.log.warn(
+      { error: (error as Error).message },
+      'a credential could not be checked again; its socket is closed',
+    );
     open.close();
   }
 }
 
 /** Parses, validates and limits; what it answers is executed, an array of errors refuses the one operation. */
-function prepare(options: SocketOptions, connection: Connection, { query, variables, operationName }: SubscribePayload): ExecutionArgs | readonly GraphQLError[] {
+function prepare(
+  options: SocketOptions,
+  connection: Connection,
+  { query, variables, operationName }: SubscribePayload,
+): ExecutionArgs | readonly GraphQLError[] {
   const { schema, ground } = options;
   if (Object.keys(connection.subscriptions).length >= MAX_SUBSCRIPTIONS_PER_SOCKET) return [refusal('RATE_LIMITED')];
   try {
     const document = parse(query, { maxTokens: MAX_TOKENS });
     const errors = validate(schema, document, [...specifiedRules, ...limitRules]);
     if (errors.length > 0) return errors.map((error) => withCode(error, 'GRAPHQL_VALIDATION_FAILED'));
-    if (getOperationAST(document, operationName)?.operation !== 'subscription') {
-      return [refusal('BAD_REQUEST', 'Only subscriptions run on this socket; send queries and mutations by HTTP POST.')];
+    const operation = getOperationAST(document, operationName);
+    if (operation?.operation !== 'subscription') {
+      return [
+        refusal('BAD_REQUEST', 'Only subscriptions run on this socket; send queries and mutations by HTTP POST.'),
+      ];
     }
     checkText(document, variables);
-    checkCost(schema, document, variables ?? {}, operationName);
-    return { schema, document, variableValues: variables ?? {}, operationName: operationName ?? null, contextValue: new RequestContext(ground, connection.extra.actor) };
+    checkCost(schema, document, operation, variables ?? {});
+    return {
+      schema,
+      document,
+      variableValues: variables ?? {},
+      operationName: operationName ?? null,
+      contextValue: new RequestContext(ground, connection.extra.actor),
+    };
   } catch (error) {
-    return [error instanceof GraphQLError ? withCode(error, 'GRAPHQL_PARSE_FAILED') : refusal((error as RequestError).code, (error as Error).message)];
+    return [
+      error instanceof GraphQLError
+        ? withCode(error, 'GRAPHQL_PARSE_FAILED')
+        : refusal((error as RequestError).code, (error as Error).message),
+    ];
   }
 }
 
@@ -141,7 +183,10 @@ async function subscribeWithFreshContext(ground: Ground, args: ExecutionArgs) {
   const respond = async (event: IteratorResult<unknown>) =>
     event.done
       ? event
-      : { done: false as const, value: await execute({ ...args, rootValue: event.value, contextValue: new RequestContext(ground, actor) }) };
+      : {
+          done: false as const,
+          value: await execute({ ...args, rootValue: event.value, contextValue: new RequestContext(ground, actor) }),
+        };
   return {
     next: async () => respond(await events.next()),
     return: async () => {
@@ -160,11 +205,17 @@ async function subscribeWithFreshContext(ground: Ground, args: ExecutionArgs) {
 
 function masked({ log }: Ground, error: GraphQLError): GraphQLError {
   const { message, extensions } = formatError(log, error.toJSON(), error);
-  return new GraphQLError(message, { nodes: error.nodes ?? null, path: error.path ?? null, extensions: extensions ?? null });
+  return new GraphQLError(message, {
+    nodes: error.nodes ?? null,
+    path: error.path ?? null,
+    extensions: extensions ?? null,
+  });
 }
 
 function withCode(error: GraphQLError, code: string): GraphQLError {
-  return error.extensions.code ? error : new GraphQLError(error.message, { nodes: error.nodes ?? null, extensions: { code } });
+  return error.extensions.code
+    ? error
+    : new GraphQLError(error.message, { nodes: error.nodes ?? null, extensions: { code } });
 }
 
 function refusal(code: keyof typeof requestErrors = 'INTERNAL_SERVER_ERROR', message?: string): GraphQLError {

@@ -11,10 +11,14 @@ import {
   type GraphQLField,
   type GraphQLSchema,
   getNamedType,
+  getVariableValues,
   isLeafType,
   Kind,
   type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
   type TypeNode,
+  type ValidationContext,
   type ValidationRule,
   visit,
 } from 'graphql';
@@ -34,14 +38,16 @@ export const MAX_TOKENS = 4000;
 /** Objects one document may ask for, pages counted whole. */
 export const MAX_COST = 20_000;
 
-const tooComplex = (limit: string): { errorMessage: string; propagateOnRejection: false; onReject: [() => never] } => ({
-  errorMessage: limit,
+/** Reported, not thrown: what is thrown inside of `validate` counts as a fault of ours. */
+const tooComplex = (limit: string) => ({
   propagateOnRejection: false,
   onReject: [
-    () => {
-      throw new GraphQLError(`${requestErrors.QUERY_TOO_COMPLEX.text} ${limit}`, {
-        extensions: { code: 'QUERY_TOO_COMPLEX' },
+    (context: ValidationContext | null) => {
+      const originalError = new RequestError('QUERY_TOO_COMPLEX', {
+        message: `${requestErrors.QUERY_TOO_COMPLEX.text} ${limit}`,
       });
+      const extensions = { code: originalError.code };
+      context?.reportError(new GraphQLError(originalError.message, { originalError, extensions }));
     },
   ],
 });
@@ -52,10 +58,11 @@ export const limitRules: ValidationRule[] = [
   maxAliasesRule({ n: MAX_ALIASES, ...tooComplex(`At most ${MAX_ALIASES} aliases.`) }),
 ];
 
-/** A page costs what it may hold; a `nodes(ids:)` as many as the limit; a field of scalars nothing. */
+/** A page costs what it may hold, `nodes(ids:)` what it names, a field of scalars nothing. */
 const pages: ComplexityEstimator = ({ args, field, childComplexity }) => {
   const type = getNamedType(field.type);
   if (isLeafType(type)) return 0;
+  if (Array.isArray(args.ids)) return args.ids.length * (1 + childComplexity);
   if (type.name.endsWith('Connection')) return 1 + childComplexity * pageSize(args);
   return 1 + childComplexity;
 };
@@ -68,31 +75,68 @@ function pageSize({ first, last }: Record<string, unknown>): number {
 /** Costs of documents whose variables cannot change them. */
 const knownCosts = new WeakMap<DocumentNode, number>();
 
-/** @throws RequestError QUERY_TOO_COMPLEX */
+/**
+ * Of the one operation that is asked for.
+ * @throws RequestError QUERY_TOO_COMPLEX, or BAD_USER_INPUT when the variables do not fit.
+ */
 export function checkCost(
   schema: GraphQLSchema,
   query: DocumentNode,
+  operation: OperationDefinitionNode,
   variables: Record<string, unknown>,
-  operationName?: string | null,
 ): void {
+  checkVariables(schema, operation, variables);
   const known = knownCosts.get(query);
-  const cost =
-    known ??
-    getComplexity({ schema, query, variables, estimators: [pages], ...(operationName ? { operationName } : {}) });
+  const cost = known ?? costOf(schema, query, operation, variables);
   if (known === undefined && isCostFixed(query)) knownCosts.set(query, cost);
-  if (cost > MAX_COST)
-    throw new RequestError('QUERY_TOO_COMPLEX', {
-      message: `${requestErrors.QUERY_TOO_COMPLEX.text} It costs ${cost}, the limit is ${MAX_COST}.`,
-    });
+  if (cost > MAX_COST) throw tooCostly(`It costs ${cost}, the limit is ${MAX_COST}.`);
 }
 
-/** Page sizes and directives take Int and Boolean variables; one operation, so that its name does not matter. */
+function checkVariables(
+  schema: GraphQLSchema,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): void {
+  const { errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, { maxErrors: 10 });
+  if (errors?.[0]) throw new RequestError('BAD_USER_INPUT', { message: errors[0].message });
+}
+
+function costOf(
+  schema: GraphQLSchema,
+  query: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): number {
+  const operationName = operation.name?.value;
+  try {
+    return getComplexity({
+      schema,
+      query,
+      variables,
+      estimators: [pages],
+      ...(operationName ? { operationName } : {}),
+    });
+  } catch (error) {
+    // It gives up, without naming a node, where fragments multiply to more than 10,000 selections.
+    if (error instanceof GraphQLError && !error.nodes) throw tooCostly('Use fewer fragments.');
+    if (error instanceof GraphQLError) throw new RequestError('BAD_USER_INPUT', { message: error.message });
+    throw error;
+  }
+}
+
+function tooCostly(why: string): RequestError {
+  return new RequestError('QUERY_TOO_COMPLEX', { message: `${requestErrors.QUERY_TOO_COMPLEX.text} ${why}` });
+}
+
+/** Page sizes, directives and `nodes(ids:)` take Int, Boolean and list variables; one operation, so that its name does not matter. */
 function isCostFixed({ definitions }: DocumentNode): boolean {
   const operations = definitions.filter((definition) => definition.kind === Kind.OPERATION_DEFINITION);
-  const names = operations
-    .flatMap((operation) => operation.variableDefinitions ?? [])
-    .map(({ type }) => namedType(type));
-  return operations.length === 1 && !names.includes('Int') && !names.includes('Boolean');
+  const types = operations.flatMap((operation) => operation.variableDefinitions ?? []).map(({ type }) => type);
+  return operations.length === 1 && !types.some((type) => isList(type) || ['Int', 'Boolean'].includes(namedType(type)));
+}
+
+function isList(type: TypeNode): boolean {
+  return type.kind === Kind.LIST_TYPE || (type.kind === Kind.NON_NULL_TYPE && isList(type.type));
 }
 
 function namedType(type: TypeNode): string {
@@ -103,21 +147,39 @@ function namedType(type: TypeNode): string {
  * A guest's mutation stands alone: a document with many would try many codes in one request.
  * @throws RequestError BAD_REQUEST
  */
-export function checkGuestMutationsStandAlone(schema: GraphQLSchema, operation: OperationDefinitionNode): void {
-  const fields = operation.operation === 'mutation' ? schema.getMutationType()?.getFields() : undefined;
+export function checkGuestMutationsStandAlone(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  { operation, selectionSet }: OperationDefinitionNode,
+): void {
+  const fields = operation === 'mutation' ? schema.getMutationType()?.getFields() : undefined;
   if (!fields) return;
-  const selected = operation.selectionSet.selections;
-  const guests = selected.filter((selection) => {
-    if (selection.kind !== Kind.FIELD) return true;
-    const rule =
-      fields[selection.name.value] && accessRuleOf(fields[selection.name.value] as GraphQLField<unknown, unknown>);
-    return rule !== undefined && rule !== null && 'access' in rule;
-  });
-  if (guests.length > 0 && selected.length > 1) {
-    throw new RequestError('BAD_REQUEST', {
-      message: "A guest's mutation stands alone in its document, outside of fragments.",
-    });
+  const selected = rootFields(document, selectionSet);
+  if (selected.length > 1 && selected.some((name) => isGuests(fields[name]))) {
+    throw new RequestError('BAD_REQUEST', { message: "A guest's mutation stands alone in its document." });
   }
+}
+
+function isGuests(field: GraphQLField<unknown, unknown> | undefined): boolean {
+  const rule = field && accessRuleOf(field);
+  return Boolean(rule && 'access' in rule);
+}
+
+/** Names of the fields selected, each spread of a fragment followed once. */
+function rootFields(document: DocumentNode, selectionSet: SelectionSetNode, seen = new Set<string>()): string[] {
+  const follow = (selection: SelectionNode): string[] => {
+    if (selection.kind === Kind.FIELD) return [selection.name.value];
+    if (selection.kind === Kind.INLINE_FRAGMENT) return rootFields(document, selection.selectionSet, seen);
+    const { value: name } = selection.name;
+    if (seen.has(name)) return [];
+    seen.add(name);
+    return document.definitions
+      .filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION && definition.name.value === name)
+      .flatMap((fragment) =>
+        'selectionSet' in fragment && fragment.selectionSet ? rootFields(document, fragment.selectionSet, seen) : [],
+      );
+  };
+  return selectionSet.selections.flatMap(follow);
 }
 
 /**

@@ -44,7 +44,8 @@ export class NodeResolver {
   @Authenticated()
   @Query(() => [Node], { nullable: 'items', description: `${MAX_NODES} at most, in the order asked for.` })
   nodes(@Ctx() ctx: RequestContext, @Arg('ids', () => [ID]) ids: string[]): Promise<({ id: string } | null)[]> {
-    if (ids.length > MAX_NODES) throw new RequestError('BAD_USER_INPUT', { message: `Ask for at most ${MAX_NODES} nodes.` });
+    if (ids.length > MAX_NODES)
+      throw new RequestError('BAD_USER_INPUT', { message: `Ask for at most ${MAX_NODES} nodes.` });
     return Promise.all(ids.map((id) => loadNode(ctx, id)));
   }
 }

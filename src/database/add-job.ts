@@ -2,7 +2,7 @@
  * Work that leaves the database is a job added in the transaction of the change it follows from: both happen or neither.
  * Payloads carry ids and versions, never secrets. Who runs a job is `jobs/`.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Tx } from './transaction.js';
 
 export interface JobOptions {
@@ -37,10 +37,17 @@ export interface NewJob {
 /** Many jobs in one statement; their keys are distinct. */
 export async function addJobs(tx: Tx, jobs: readonly NewJob[]): Promise<void> {
   if (jobs.length === 0) return;
-  await sql`
-    select from graphile_worker.add_jobs(array(
-      select row(job.task, job.payload, null, null, null, job.key, job.priority, null)::graphile_worker.job_spec
-      from unnest(${jobs.map((job) => job.task)}::text[], ${jobs.map((job) => JSON.stringify(job.payload))}::json[],
-        ${jobs.map((job) => job.jobKey)}::text[], ${jobs.map((job) => job.priority)}::smallint[]) as job (task, payload, key, priority)
-    ))`.execute(tx.db);
+  await sql`select from graphile_worker.add_jobs(array(select ${jobSpec} from ${jobRows(jobs)} job))`.execute(tx.db);
 }
+
+/** Jobs as rows, for statements that add them beside other things: `select ${jobSpec} from ${jobRows(jobs)} job`. */
+export function jobRows(jobs: readonly NewJob[]): RawBuilder<unknown> {
+  return sql`(
+    select * from unnest(${jobs.map((job) => job.task)}::text[], ${jobs.map((job) => JSON.stringify(job.payload))}::json[],
+      ${jobs.map((job) => job.jobKey)}::text[], ${jobs.map((job) => job.priority)}::smallint[])
+      with ordinality as job (task, payload, key, priority, position)
+  )`;
+}
+
+export const jobSpec: RawBuilder<unknown> = sql`
+  row(job.task, job.payload, null, null, null, job.key, job.priority, null)::graphile_worker.job_spec`;

@@ -51,7 +51,9 @@ async function withMigrationLock(url: string, log: Log, work: () => Promise<void
 async function acquire(client: pg.Client, log: Log): Promise<void> {
   let said = false;
   for (;;) {
-    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [MIGRATION_LOCK]);
+    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
+      MIGRATION_LOCK,
+    ]);
     if (rows[0]?.locked) return;
     if (!said) log.info({}, 'another process is migrating; waiting for it');
     said = true;
@@ -61,11 +63,15 @@ async function acquire(client: pg.Client, log: Log): Promise<void> {
 
 /** A schema from the future must not be run against: columns may mean something else by now. */
 async function refuseNewerSchema(orm: MikroORM): Promise<void> {
-  const known = new Set(orm.config.get('migrations').migrationsList?.map((migration) => ('name' in migration ? migration.name : '')));
+  const known = new Set(
+    orm.config.get('migrations').migrationsList?.map((migration) => ('name' in migration ? migration.name : '')),
+  );
   const executed = await orm.migrator.getExecuted();
   const unknown = executed.filter((migration) => !known.has(migration.name)).map((migration) => migration.name);
   if (unknown.length > 0) {
-    throw new Error(`The database was migrated by a newer version (${unknown.join(', ')}). Start that version, or restore a backup.`);
+    throw new Error(
+      `The database was migrated by a newer version (${unknown.join(', ')}). Start that version, or restore a backup.`,
+    );
   }
 }
 

@@ -9,6 +9,7 @@ import { defineConfig, MikroORM, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Log } from '../kernel/log.js';
 import { migrations } from './migrations/index.js';
+import { PreparedStatements } from './prepared-statements.js';
 
 export interface OrmOptions {
   url: string;
@@ -34,9 +35,13 @@ export function ormConfig({ url, poolSize, entities, log }: OrmOptions): Options
       connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
       application_name: 'vestibule',
       types: timesAsDates(),
+      onPoolCreated: (pool: pg.Pool) => new PreparedStatements().use(pool),
     },
     filters: {
-      tenant: { cond: (args: { tenantId: string | null }) => ({ tenantId: args.tenantId }), entity: tenantScoped(entities) },
+      tenant: {
+        cond: (args: { tenantId: string | null }) => ({ tenantId: args.tenantId }),
+        entity: tenantScoped(entities),
+      },
     },
     forceUtcTimezone: true,
     schemaGenerator: { ignoreSchema: ['graphile_worker'] },

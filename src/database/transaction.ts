@@ -23,11 +23,30 @@ const RETRY_BASE_MILLISECONDS = 15;
 /** serialization_failure and deadlock_detected (PostgreSQL appendix A): the same work succeeds when repeated. */
 const retryable = new Set(['40001', '40P01']);
 
+/** What a command of a single writing statement needs of a transaction. */
+export type Scope = Pick<Tx, 'db' | 'tenantId'>;
+
 /** `work` may run several times; it must not do anything that a rollback does not undo. */
-export async function inTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
+export function inTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return withRetries(() => attemptTransaction(orm, tenantId, work));
+}
+
+/**
+ * For a command whose only write is one statement: PostgreSQL makes it a transaction by itself, and the round trips of
+ * BEGIN and COMMIT are spared. A second write in `work` would stand alone.
+ */
+export function inOneStatement<T>(
+  orm: MikroORM,
+  tenantId: string | null,
+  work: (scope: Scope) => Promise<T>,
+): Promise<T> {
+  return withRetries(() => work({ db: orm.em.getConnection().getClient() as Db, tenantId }));
+}
+
+async function withRetries<T>(work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return await attemptTransaction(orm, tenantId, work);
+      return await work();
     } catch (error) {
       if (attempt === MAX_ATTEMPTS || !retryable.has(sqlState(error) ?? '')) throw error;
       await wait(Math.random() * RETRY_BASE_MILLISECONDS * 2 ** attempt);

@@ -1,12 +1,27 @@
-/** graphile-worker's log lines as ours: what it calls info is routine for an operator, so it goes to debug. */
-import { Logger } from 'graphile-worker';
+/**
+ * graphile-worker's log lines as ours: what it calls info is routine for an operator, so it goes to debug. A failed attempt
+ * is a warning of one line: the job comes again, and what becomes of it in the end the task says itself.
+ */
+import { type Job, Logger } from 'graphile-worker';
 import type { Log } from '../kernel/log.js';
+
+interface FailureMeta {
+  failure?: boolean;
+  job?: Job;
+  error?: Error & { detail?: string };
+}
 
 export function workerLogger(log: Log): Logger {
   return new Logger(() => (level, message, meta) => {
-    const fields = { worker: meta };
-    if (level === 'error') log.error(fields, message);
-    else if (level === 'warning') log.warn(fields, message);
-    else log.debug(fields, message);
+    const { failure, job, error } = (meta ?? {}) as FailureMeta;
+    if (failure && job && error) {
+      const { id, task_identifier: task, attempts, max_attempts: of } = job;
+      log.warn(
+        { job: id, task, attempts, of, error: error.message, detail: error.detail },
+        'an attempt of a job failed',
+      );
+    } else if (level === 'error') log.error({}, message);
+    else if (level === 'warning') log.warn({}, message);
+    else log.debug({}, message);
   });
 }

@@ -42,7 +42,9 @@ export function decodeFeedCursor(secrets: Secrets, tenantId: string, cursor: str
     .signatures('cursor', `${tenantId} ${text}`)
     .some((signature) => equalBytes(signature.subarray(0, SIGNATURE_BYTES), bytes.subarray(0, SIGNATURE_BYTES)));
   if (!match || !genuine) {
-    throw new RequestError('BAD_USER_INPUT', { message: 'This cursor is not one of this feed. Use one the feed gave, START, or none.' });
+    throw new RequestError('BAD_USER_INPUT', {
+      message: 'This cursor is not one of this feed. Use one the feed gave, START, or none.',
+    });
   }
   return { epoch: Number(match[1]), xid: match[2] as string, seq: match[3] as string };
 }

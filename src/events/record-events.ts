@@ -23,7 +23,12 @@ export interface NewEvent {
 /** User, batch and apps of each event are taken from its invitation. */
 export async function recordEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
-  const rows = events.map(({ actor, at, ...event }) => ({ ...event, at: at.toISOString(), actorKind: actor.kind, actorName: actor.displayName }));
+  const rows = events.map(({ actor, at, ...event }) => ({
+    ...event,
+    at: at.toISOString(),
+    actorKind: actor.kind,
+    actorName: actor.displayName,
+  }));
   await sql`
     with told as (
       insert into event (tenant_id, type, at, actor_kind, actor_name, reason, detail, invitation_id, external_user_id, bulk_invite_id, app_ids)
@@ -37,7 +42,10 @@ export async function recordEvents(tx: Tx, events: readonly NewEvent[]): Promise
 }
 
 /** The apps an invitation is about: those it grants, and where the guest lands. */
-export function appIdsOf(invitationId: ReturnType<typeof sql>, landingAppId: ReturnType<typeof sql>): ReturnType<typeof sql> {
+export function appIdsOf(
+  invitationId: ReturnType<typeof sql>,
+  landingAppId: ReturnType<typeof sql>,
+): ReturnType<typeof sql> {
   return sql`array(
     select distinct app_id from (
       select g.app_id from invitation_grant g where g.invitation_id = ${invitationId} and g.app_id is not null

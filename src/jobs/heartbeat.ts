@@ -31,7 +31,9 @@ export class Heartbeat {
   async start(): Promise<void> {
     await this.#beat();
     this.#timer = setInterval(() => {
-      this.#beat().catch((error: Error) => this.#log.warn({ error: error.message }, 'the heartbeat could not be written'));
+      this.#beat().catch((error: Error) =>
+        this.#log.warn({ error: error.message }, 'the heartbeat could not be written'),
+      );
     }, BEAT);
     this.#timer.unref();
   }

@@ -6,7 +6,13 @@ import type { JobHelpers, TaskList } from 'graphile-worker';
 import { sql } from 'kysely';
 import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.service.js';
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
-import { type LinkVersion, loadInvitationCopy, loadInvitationMail, markFailed, markSent } from '../features/invitations/delivery.service.js';
+import {
+  type LinkVersion,
+  loadInvitationCopy,
+  loadInvitationMail,
+  markFailed,
+  markSent,
+} from '../features/invitations/delivery.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invite.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
@@ -43,7 +49,11 @@ export function createTasks(parts: TaskParts): TaskList {
     [INVITATION_COPY_TASK]: async (ctx, { copy, ...link }: LinkVersion & { copy: number }, helpers) => {
       const message = await loadInvitationCopy(ctx, link, copy);
       const failure = message && (await attempt(parts, message, helpers));
-      if (failure) ctx.log.warn({ invitation: link.invitationId, copy, failure }, 'a copy of an invitation could not be delivered');
+      if (failure)
+        ctx.log.warn(
+          { invitation: link.invitationId, copy, failure },
+          'a copy of an invitation could not be delivered',
+        );
     },
     send_passcode_mail: async (ctx, { passcodeId }: { passcodeId: string }, helpers) => {
       const message = await loadPasscodeMail(ctx, passcodeId);
@@ -61,7 +71,9 @@ export function createTasks(parts: TaskParts): TaskList {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
-      await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(ctx.db);
+      await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
+        ctx.db,
+      );
       await pruneEvents(ctx, later(now, -parts.eventRetentionDays * DAY));
     },
   };

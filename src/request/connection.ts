@@ -13,7 +13,10 @@ export const MAX_PAGE_SIZE = 100;
 
 @ArgsType()
 export class PageArgs {
-  @Field(() => Int, { nullable: true, description: `How many, from the start: 1 to ${MAX_PAGE_SIZE}; default ${DEFAULT_PAGE_SIZE}.` })
+  @Field(() => Int, {
+    nullable: true,
+    description: `How many, from the start: 1 to ${MAX_PAGE_SIZE}; default ${DEFAULT_PAGE_SIZE}.`,
+  })
   first?: number | null;
 
   @Field(() => String, { nullable: true })
@@ -124,7 +127,9 @@ export async function readConnection<T extends object>(
 ): Promise<Connection<T>> {
   const page = parsePageArgs(args, source.order);
   const rows = await ctx
-    .loader<string, PageRow[]>(`${source.name} ${JSON.stringify(page)}`, (parents) => readPages(ctx, parents, source, page))
+    .loader<string, PageRow[]>(`${source.name} ${JSON.stringify(page)}`, (parents) =>
+      readPages(ctx, parents, source, page),
+    )
     .load(parentId);
   const shown = rows.slice(0, page.size);
   if (page.backwards) shown.reverse();
@@ -149,8 +154,27 @@ function assemble<T extends object>(
       startCursor: edges[0]?.cursor ?? null,
       endCursor: edges.at(-1)?.cursor ?? null,
     },
-    totalCount: () => ctx.loader<string, number>(`count ${source.name}`, (parents) => countAll(ctx, parents, source)).load(parentId),
+    totalCount: () =>
+      ctx.loader<string, number>(`count ${source.name}`, (parents) => countAll(ctx, parents, source)).load(parentId),
   };
+}
+
+/** Which way a page is read, and from where. */
+export interface PageRequest {
+  size: number;
+  backwards: boolean;
+  cursor: string | null;
+}
+
+/** @throws RequestError BAD_USER_INPUT when the arguments contradict each other or the size is out of range. */
+export function readPageArgs({ first, after, last, before }: PageArgs): PageRequest {
+  if (first != null && last != null) throw badInput('Use either first or last, not both.');
+  if (first != null && before != null) throw badInput('Use before together with last.');
+  if (last != null && after != null) throw badInput('Use after together with first.');
+  const backwards = last != null || (before != null && first == null);
+  const size = (backwards ? last : first) ?? DEFAULT_PAGE_SIZE;
+  if (size < 1 || size > MAX_PAGE_SIZE) throw badInput(`first and last go from 1 to ${MAX_PAGE_SIZE}.`);
+  return { size, backwards, cursor: (backwards ? before : after) ?? null };
 }
 
 interface Page {
@@ -159,22 +183,21 @@ interface Page {
   place: [key: string | number, id: string] | null;
 }
 
-function parsePageArgs({ first, after, last, before }: PageArgs, order: ListOrder): Page {
-  if (first != null && last != null) throw badInput('Use either first or last, not both.');
-  if (first != null && before != null) throw badInput('Use before together with last.');
-  if (last != null && after != null) throw badInput('Use after together with first.');
-  const backwards = last != null || (before != null && first == null);
-  const size = (backwards ? last : first) ?? DEFAULT_PAGE_SIZE;
-  if (size < 1 || size > MAX_PAGE_SIZE) throw badInput(`first and last go from 1 to ${MAX_PAGE_SIZE}.`);
-  const cursor = backwards ? before : after;
-  return { size, backwards, place: cursor == null ? null : decodeCursor(cursor, order) };
+function parsePageArgs(args: PageArgs, order: ListOrder): Page {
+  const { size, backwards, cursor } = readPageArgs(args);
+  return { size, backwards, place: cursor === null ? null : decodeCursor(cursor, order) };
 }
 
 function badInput(message: string): RequestError {
   return new RequestError('BAD_USER_INPUT', { message });
 }
 
-async function readPages(ctx: RequestContext, parents: readonly string[], source: ListSource, page: Page): Promise<PageRow[][]> {
+async function readPages(
+  ctx: RequestContext,
+  parents: readonly string[],
+  source: ListSource,
+  page: Page,
+): Promise<PageRow[][]> {
   const { order } = source;
   const ascending = (order.direction === 'ASC') !== page.backwards;
   const direction = ascending ? sql`asc` : sql`desc`;
@@ -220,7 +243,12 @@ function encodeCursor(order: ListOrder, { cursorKey, cursorId }: PageRow): strin
 
 function decodeCursor(cursor: string, order: ListOrder): [string | number, string] {
   const parsed = parseJson(Buffer.from(cursor, 'base64url').toString());
-  if (Array.isArray(parsed) && parsed.length === 3 && parsed[0] === orderTag(order) && isPlace(parsed[1], parsed[2], order)) {
+  if (
+    Array.isArray(parsed) &&
+    parsed.length === 3 &&
+    parsed[0] === orderTag(order) &&
+    isPlace(parsed[1], parsed[2], order)
+  ) {
     return [parsed[1], parsed[2]];
   }
   throw badInput('This cursor belongs to another list or order. Start again without it.');

@@ -9,7 +9,11 @@ export function graphqlEnum<T extends string>(name: string, values: readonly T[]
   return members;
 }
 
-export const PermissionEnum = graphqlEnum('Permission', permissions, 'What a credential may do. Platform permissions (TENANT_CREATE, TENANT_LIST) only on keys of all tenants.');
+export const PermissionEnum = graphqlEnum(
+  'Permission',
+  permissions,
+  'What a credential may do. Platform permissions (TENANT_CREATE, TENANT_LIST) only on keys of all tenants.',
+);
 export const ActorKindEnum = graphqlEnum('ActorKind', actorKinds);
 export const UserErrorCodeEnum = graphqlEnum('UserErrorCode', userErrorCodes);
 export const OrderDirectionEnum = graphqlEnum('OrderDirection', ['ASC', 'DESC'] as const);

@@ -9,11 +9,28 @@ import { refuse } from '../kernel/errors.js';
 import { type IdType, isIdOf } from '../kernel/ids.js';
 import type { RequestContext } from './request-context.js';
 
-export function rowById<E extends object>(ctx: RequestContext, entity: EntityClass<E>, id: string): Promise<Row<E> | null> {
+export function rowById<E extends object>(
+  ctx: RequestContext,
+  entity: EntityClass<E>,
+  id: string,
+): Promise<Row<E> | null> {
   return ctx.loader<string, Row<E> | null>(`row ${entity.name}`, (ids) => rowsByIds(ctx, entity, ids)).load(id);
 }
 
-async function rowsByIds<E extends object>(ctx: RequestContext, entity: EntityClass<E>, ids: readonly string[]): Promise<(Row<E> | null)[]> {
+/** A row just written needs no reading: `rowById` answers it for the rest of this request. */
+export function rememberRow<E extends object>(
+  ctx: RequestContext,
+  entity: EntityClass<E>,
+  row: Row<E> & { id: string },
+): void {
+  ctx.loader<string, Row<E> | null>(`row ${entity.name}`, (ids) => rowsByIds(ctx, entity, ids)).prime(row.id, row);
+}
+
+async function rowsByIds<E extends object>(
+  ctx: RequestContext,
+  entity: EntityClass<E>,
+  ids: readonly string[],
+): Promise<(Row<E> | null)[]> {
   const tenantColumn = entity.name === 'Tenant' ? sql`t.id` : sql`t.tenant_id`;
   const { rows } = await sql<Row<E> & { id: string }>`
     select ${ctx.tables.columns(entity, 't')} from ${ctx.tables.name(entity)} t

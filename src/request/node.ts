@@ -2,7 +2,10 @@
 import { Field, ID, InterfaceType } from 'type-graphql';
 import { typeOfId } from '../kernel/ids.js';
 
-@InterfaceType({ description: 'Anything with a global id.', resolveType: (value: { id: string }) => typeOfId(value.id) ?? undefined })
+@InterfaceType({
+  description: 'Anything with a global id.',
+  resolveType: (value: { id: string }) => typeOfId(value.id) ?? undefined,
+})
 export abstract class Node {
   @Field(() => ID)
   id!: string;

@@ -7,7 +7,7 @@ import type { MikroORM } from '@mikro-orm/postgresql';
 import DataLoader from 'dataloader';
 import type { Listener } from '../database/listener.js';
 import type { Tables } from '../database/table.js';
-import { type Db, inTransaction, type Tx } from '../database/transaction.js';
+import { type Db, inOneStatement, inTransaction, type Scope, type Tx } from '../database/transaction.js';
 import type { FeedPlace } from '../events/feed-place.js';
 import type { FeedTail } from '../events/feed-tail.js';
 import type { Actor } from '../kernel/actor.js';
@@ -66,6 +66,13 @@ export class RequestContext {
   /** What was loaded before is forgotten: the same request reads its own writes. */
   async transaction<T>(tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
     const result = await inTransaction(this.orm, tenantId, work);
+    this.loaders.clear();
+    return result;
+  }
+
+  /** For a command whose only write is one statement; see `inOneStatement`. */
+  async oneStatement<T>(tenantId: string | null, work: (scope: Scope) => Promise<T>): Promise<T> {
+    const result = await inOneStatement(this.orm, tenantId, work);
     this.loaders.clear();
     return result;
   }

@@ -10,7 +10,7 @@ import { renewedBrowserToken } from './browser-cookie.js';
 import { isProblemCode, type Problem, problem, problemOf } from './error-pages.js';
 import { checkForm, flowForm, formField, formToken } from './form-guard.js';
 import { flowOver, flowPage, leavingPage, problemPage } from './guest-pages.js';
-import type { PageTools } from './pages.js';
+import type { PageTools } from './page-tools.js';
 
 type FlowRoute = { Params: { flowId: string } };
 type BrowserKey = Extract<FlowKey, { flowId: string }>;

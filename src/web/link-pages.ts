@@ -8,7 +8,7 @@ import { newBrowserToken } from './browser-cookie.js';
 import { problem, problemOf } from './error-pages.js';
 import { checkForm, formToken, linkForm } from './form-guard.js';
 import { declinedPage, linkPage, problemPage } from './guest-pages.js';
-import type { PageTools } from './pages.js';
+import type { PageTools } from './page-tools.js';
 
 type LinkRoute = { Params: { token: string } };
 

@@ -13,10 +13,10 @@ import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
-import { problemPage, type Setting } from './guest-pages.js';
+import { problemPage } from './guest-pages.js';
 import { registerLinkPages } from './link-pages.js';
-import type { Page } from './page.js';
 import { PageRenderer } from './page-renderer.js';
+import type { PageTools } from './page-tools.js';
 import { securityHeaders } from './security-headers.js';
 import { registerAssets } from './theme.js';
 
@@ -26,16 +26,6 @@ export interface PagesOptions {
   publicUrl: URL;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
-}
-
-/** What the routes share. */
-export interface PageTools {
-  redemption: RedemptionService;
-  publicUrl: URL;
-  browserCookie: BrowserCookie;
-  context(request: FastifyRequest): RequestContext;
-  setting(request: FastifyRequest): Setting;
-  show(reply: FastifyReply, page: Page): FastifyReply;
 }
 
 /** Bytes; the largest form is a passcode and two tokens. */
@@ -54,6 +44,8 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
   };
   await registerAssets(server, templatesDirectory);
   await server.register(async (pages) => {
+    // Forms only: JSON and plain text are what other kinds of cross-site requests look like.
+    pages.removeAllContentTypeParsers();
     await pages.register(cookie);
     await pages.register(formbody, { bodyLimit: MAX_FORM_SIZE });
     pages.addHook('onRequest', securityHeaders(publicUrl));

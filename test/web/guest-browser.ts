@@ -1,6 +1,7 @@
 /** A guest's browser without a screen: keeps cookies, follows redirects of its own site, fills in and sends the forms of a page. */
-import { until } from '../support/until.js';
+
 import type { TestGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
 
 export interface Form {
   action: string;
@@ -31,9 +32,15 @@ export class GuestBrowser {
   }
 
   /** Sends the form whose action ends so. */
-  submit(page: WebPage, actionEnd: string, fields: Record<string, string> = {}, headers: Record<string, string> = {}): Promise<WebPage> {
+  submit(
+    page: WebPage,
+    actionEnd: string,
+    fields: Record<string, string> = {},
+    headers: Record<string, string> = {},
+  ): Promise<WebPage> {
     const form = page.forms.find(({ action }) => action.endsWith(actionEnd));
-    if (!form) throw new Error(`No form to ${actionEnd} at ${page.url.pathname}: ${page.forms.map((each) => each.action)}`);
+    if (!form)
+      throw new Error(`No form to ${actionEnd} at ${page.url.pathname}: ${page.forms.map((each) => each.action)}`);
     return this.post(new URL(form.action, page.url), { ...form.fields, ...fields }, headers);
   }
 
@@ -41,7 +48,10 @@ export class GuestBrowser {
     return this.request(url, { method: 'POST', body: new URLSearchParams(fields), headers });
   }
 
-  async request(url: string | URL, init: { method: string; body?: URLSearchParams; headers?: Record<string, string> }): Promise<WebPage> {
+  async request(
+    url: string | URL,
+    init: { method: string; body?: URLSearchParams; headers?: Record<string, string> },
+  ): Promise<WebPage> {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const headers = { ...this.headers, ...init.headers, ...(cookie && { cookie }) };
     const response = await fetch(url, { ...init, headers, redirect: 'manual' });
@@ -61,18 +71,30 @@ export class GuestBrowser {
 
 async function readPage(url: URL, response: Response): Promise<WebPage> {
   const html = await response.text();
-  const forms = [...html.matchAll(/<form[^>]* action="([^"]*)"[^>]*>(.*?)<\/form>/gs)].map(([, action = '', body = '']) => ({
-    action: unescape(action),
-    fields: Object.fromEntries(
-      [...body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name, value = '']) => [name, unescape(value)]),
-    ),
-  }));
+  const forms = [...html.matchAll(/<form[^>]* action="([^"]*)"[^>]*>(.*?)<\/form>/gs)].map(
+    ([, action = '', body = '']) => ({
+      action: unescaped(action),
+      fields: Object.fromEntries(
+        [...body.matchAll(/<input type="hidden" name="([^"]*)" value="([^"]*)">/g)].map(([, name, value = '']) => [
+          name,
+          unescaped(value),
+        ]),
+      ),
+    }),
+  );
   const refresh = /<meta http-equiv="refresh" content="0;url=([^"]*)">/.exec(html)?.[1];
-  return { url, status: response.status, headers: response.headers, html, forms, refreshTo: refresh ? unescape(refresh) : null };
+  return {
+    url,
+    status: response.status,
+    headers: response.headers,
+    html,
+    forms,
+    refreshTo: refresh ? unescaped(refresh) : null,
+  };
 }
 
 /** The entities that Handlebars writes. */
-function unescape(text: string): string {
+function unescaped(text: string): string {
   const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"' };
   return text.replace(/&(?:#x([0-9A-F]+)|(\w+));/gi, (_all, hex: string | undefined, name: string) =>
     hex ? String.fromCodePoint(Number.parseInt(hex, 16)) : (named[name] ?? _all),
@@ -86,7 +108,12 @@ export async function startAt(browser: GuestBrowser, redeemUrl: string): Promise
 }
 
 /** Has a code sent and reads it from the mail. `count`: how many mails the address has had by then. */
-export async function requestPasscode(gateway: TestGateway, browser: GuestBrowser, page: WebPage, email: string): Promise<{ page: WebPage; passcode: string }> {
+export async function requestPasscode(
+  gateway: TestGateway,
+  browser: GuestBrowser,
+  page: WebPage,
+  email: string,
+): Promise<{ page: WebPage; passcode: string }> {
   const before = passcodesTo(gateway, email).length;
   const next = await browser.submit(page, '/passcode/send');
   const passcode = await until(() => passcodesTo(gateway, email)[before], `passcode ${before + 1} to ${email}`);
@@ -98,7 +125,12 @@ export function passcodesTo(gateway: TestGateway, email: string): string[] {
 }
 
 /** From the link to the page that asks for consent, by passcode. */
-export async function proveByPasscode(gateway: TestGateway, browser: GuestBrowser, redeemUrl: string, email: string): Promise<WebPage> {
+export async function proveByPasscode(
+  gateway: TestGateway,
+  browser: GuestBrowser,
+  redeemUrl: string,
+  email: string,
+): Promise<WebPage> {
   const started = await startAt(browser, redeemUrl);
   const { page, passcode } = await requestPasscode(gateway, browser, started, email);
   return browser.submit(page, '/passcode', { passcode });

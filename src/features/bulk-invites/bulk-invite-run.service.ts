@@ -17,6 +17,7 @@ import { advance, inviteRows, type RowVerdict, rejected, takeRows, writeVerdicts
 import type { BulkInviteRecord } from './bulk-invites.queries.js';
 import { FIRST_CHUNK_ROWS, nextChunkSize } from './chunk-size.js';
 import { findInviter } from './inviter.js';
+import { ROWS_WORTH_ANALYZING, refreshStatistics } from './planner-statistics.js';
 
 export class BulkInviteRun {
   readonly #limits: MailLimits;
@@ -33,12 +34,16 @@ export class BulkInviteRun {
    * @throws the signal's reason between two chunks: the job is to be run again.
    */
   async run(ctx: RequestContext, bulkInviteId: string, { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    let rows = FIRST_CHUNK_ROWS;
+    let size = FIRST_CHUNK_ROWS;
+    let taken = 0;
     for (;;) {
       signal?.throwIfAborted();
       const startedAt = performance.now();
-      if (!(await this.#workOffChunk(ctx, bulkInviteId, rows))) return;
-      rows = nextChunkSize(rows, performance.now() - startedAt);
+      if (!(await this.#workOffChunk(ctx, bulkInviteId, size))) return;
+      const isWorthAnalyzing = taken < ROWS_WORTH_ANALYZING && taken + size >= ROWS_WORTH_ANALYZING;
+      taken += size;
+      size = nextChunkSize(size, performance.now() - startedAt);
+      if (isWorthAnalyzing) await refreshStatistics(ctx.db);
     }
   }
 
@@ -50,20 +55,14 @@ export class BulkInviteRun {
     return ctx.transaction(tenant.id, async (tx) => {
       const bulkInvite = await lockBulkInvite(ctx, tx, bulkInviteId);
       if (!bulkInvite || isFinished(bulkInvite.status)) return false;
-      const verdicts = await this.#decide(ctx, tx, tenant, bulkInvite, count);
+      const verdicts = await this.#decide(tx, tenant, bulkInvite, count);
       await writeVerdicts(tx, bulkInviteId, verdicts);
       await advance(tx, bulkInvite, verdicts, ctx.clock.now());
       return bulkInvite.processedRows + verdicts.length < bulkInvite.totalRows;
     });
   }
 
-  async #decide(
-    ctx: RequestContext,
-    tx: Tx,
-    tenant: Row<Tenant>,
-    bulkInvite: BulkInviteRecord,
-    count: number,
-  ): Promise<RowVerdict[]> {
+  async #decide(tx: Tx, tenant: Row<Tenant>, bulkInvite: BulkInviteRecord, count: number): Promise<RowVerdict[]> {
     const rows = await takeRows(tx, bulkInvite, count);
     const inviter = await findInviter(tx, bulkInvite);
     if (!inviter) return rows.map(({ rowNumber }) => rejected(rowNumber, [inviterGone]));

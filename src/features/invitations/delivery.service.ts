@@ -26,16 +26,27 @@ export interface LinkVersion {
 }
 
 /** The mail of this link, or null when there is nothing to send any more: revoked, redeemed, resent, already sent. */
-export async function loadInvitationMail(ctx: RequestContext, { invitationId, linkVersion }: LinkVersion, publicUrl: URL): Promise<MailMessage | null> {
+export async function loadInvitationMail(
+  ctx: RequestContext,
+  { invitationId, linkVersion }: LinkVersion,
+  publicUrl: URL,
+): Promise<MailMessage | null> {
   const invitation = await loadSendable(ctx, invitationId, linkVersion);
   if (!invitation || invitation.delivery !== 'QUEUED') return null;
   const token = remakeLink(ctx.secrets, invitationId, linkVersion, invitation.linkHash);
-  if (!token) throw new Error('SECRET_KEYS no longer holds the key this link was made with. Put it back, or resend the invitation.');
+  if (!token)
+    throw new Error(
+      'SECRET_KEYS no longer holds the key this link was made with. Put it back, or resend the invitation.',
+    );
   return invitationMail(await factsOf(ctx, invitation), redeemUrl(publicUrl, token), ctx.clock.now());
 }
 
 /** The copy of one cc recipient, by its place in the list. */
-export async function loadInvitationCopy(ctx: RequestContext, { invitationId, linkVersion }: LinkVersion, copy: number): Promise<MailMessage | null> {
+export async function loadInvitationCopy(
+  ctx: RequestContext,
+  { invitationId, linkVersion }: LinkVersion,
+  copy: number,
+): Promise<MailMessage | null> {
   const invitation = await loadSendable(ctx, invitationId, linkVersion);
   const recipient = invitation?.ccRecipients[copy];
   return invitation && recipient ? invitationCopyMail(await factsOf(ctx, invitation), recipient, copy) : null;
@@ -55,8 +66,12 @@ export async function markSent(ctx: RequestContext, link: LinkVersion): Promise<
 export async function markFailed(ctx: RequestContext, link: LinkVersion, reason: string): Promise<void> {
   await report(ctx, link, async (tx, invitation, now) => {
     if (!deliveryAfter('fail', invitation.delivery)) return;
-    await sql`update invitation set delivery = 'FAILED', delivery_error = ${reason} where id = ${invitation.id}`.execute(tx.db);
-    await recordEvents(tx, [{ type: 'MAIL_FAILED', at: now, actor: postman, invitationId: invitation.id, detail: reason }]);
+    await sql`update invitation set delivery = 'FAILED', delivery_error = ${reason} where id = ${invitation.id}`.execute(
+      tx.db,
+    );
+    await recordEvents(tx, [
+      { type: 'MAIL_FAILED', at: now, actor: postman, invitationId: invitation.id, detail: reason },
+    ]);
   });
 }
 
@@ -73,7 +88,11 @@ async function report(
   });
 }
 
-async function loadSendable(ctx: RequestContext, id: string, linkVersion: number): Promise<(Row<Invitation> & { linkHash: Buffer }) | null> {
+async function loadSendable(
+  ctx: RequestContext,
+  id: string,
+  linkVersion: number,
+): Promise<(Row<Invitation> & { linkHash: Buffer }) | null> {
   const { rows } = await sql<Row<Invitation> & { linkHash: Buffer }>`
     select ${ctx.tables.columns(Invitation, 'i')}, i.link_hash as "linkHash" from invitation i
     where i.id = ${id} and i.link_version = ${linkVersion}`.execute(ctx.db);

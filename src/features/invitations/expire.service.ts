@@ -14,7 +14,10 @@ export async function expireInvitations(tx: Tx, now: Date, invitationIds: readon
     update invitation set status = 'EXPIRED', expired_at = expires_at
     where id = any(${invitationIds}) and status = 'PENDING' and expires_at <= ${now}
     returning id, expires_at`.execute(tx.db);
-  await recordEvents(tx, rows.map((row) => ({ type: 'EXPIRED', at: row.expires_at, actor: clockwork, invitationId: row.id })));
+  await recordEvents(
+    tx,
+    rows.map((row) => ({ type: 'EXPIRED', at: row.expires_at, actor: clockwork, invitationId: row.id })),
+  );
 }
 
 /** One batch over all tenants; answers whether there may be more. Rows another process is working on are skipped. */
@@ -24,7 +27,11 @@ export async function sweepExpiredInvitations(ctx: RequestContext): Promise<bool
     const { rows } = await sql<{ id: string }>`
       select id from invitation where status = 'PENDING' and expires_at <= ${now}
       order by expires_at limit ${BATCH} for update skip locked`.execute(tx.db);
-    await expireInvitations(tx, now, rows.map((row) => row.id));
+    await expireInvitations(
+      tx,
+      now,
+      rows.map((row) => row.id),
+    );
     return rows.length === BATCH;
   });
 }

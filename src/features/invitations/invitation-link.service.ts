@@ -20,7 +20,12 @@ export function makeLink(secrets: Secrets, invitationId: string, linkVersion: nu
 }
 
 /** The token whose hash is stored, also when the server secret was changed since; null when its key is gone. */
-export function remakeLink(secrets: Secrets, invitationId: string, linkVersion: number, linkHash: Buffer): string | null {
+export function remakeLink(
+  secrets: Secrets,
+  invitationId: string,
+  linkVersion: number,
+  linkHash: Buffer,
+): string | null {
   const links = secrets.signatures('link', message(invitationId, linkVersion)).map((mac) => linkOf(invitationId, mac));
   return links.find((link) => equalBytes(link.hash, linkHash))?.token ?? null;
 }
@@ -45,9 +50,14 @@ export async function openLink(ctx: RequestContext, token: string): Promise<Open
   return isEarlierLink(ctx.secrets, invitation, mac) ? { kind: 'superseded', invitation } : { kind: 'unknown' };
 }
 
-async function loadByLink(ctx: RequestContext, id: string): Promise<(Row<Invitation> & { linkHash: Buffer }) | undefined> {
+async function loadByLink(
+  ctx: RequestContext,
+  id: string,
+): Promise<(Row<Invitation> & { linkHash: Buffer }) | undefined> {
   const { rows } = await sql<Row<Invitation> & { linkHash: Buffer }>`
-    select ${ctx.tables.columns(Invitation, 'i')}, i.link_hash as "linkHash" from invitation i where i.id = ${id}`.execute(ctx.db);
+    select ${ctx.tables.columns(Invitation, 'i')}, i.link_hash as "linkHash" from invitation i where i.id = ${id}`.execute(
+    ctx.db,
+  );
   return rows[0];
 }
 

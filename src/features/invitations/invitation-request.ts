@@ -52,7 +52,12 @@ export interface FieldNames {
   cc: string;
 }
 
-export const inputFieldNames: FieldNames = { apps: 'appIds', groups: 'groupIds', landingApp: 'landingAppId', cc: 'ccRecipients' };
+export const inputFieldNames: FieldNames = {
+  apps: 'appIds',
+  groups: 'groupIds',
+  landingApp: 'landingAppId',
+  cc: 'ccRecipients',
+};
 export const csvFieldNames: FieldNames = { apps: 'apps', groups: 'groups', landingApp: 'landingApp', cc: 'cc' };
 
 export const MAX_MESSAGE_LENGTH = 5000;
@@ -85,12 +90,18 @@ export function checkRequest(
     sendMail: request.sendMail,
     expiresInDays: checkExpiry(request.expiresInDays, refuse),
   };
-  return email && errors.length === 0 ? { checked: { email, ...landing, ...rest }, errors: [] } : { checked: null, errors };
+  return email && errors.length === 0
+    ? { checked: { email, ...landing, ...rest }, errors: [] }
+    : { checked: null, errors };
 }
 
 type Refuse = (code: UserErrorCode, field: string[], message?: string) => null;
 
-function checkAddress(text: string | null, tenant: Pick<Row<Tenant>, 'ownDomains'>, refuse: Refuse): EmailAddress | null {
+function checkAddress(
+  text: string | null,
+  tenant: Pick<Row<Tenant>, 'ownDomains'>,
+  refuse: Refuse,
+): EmailAddress | null {
   if (!text?.trim()) return refuse('REQUIRED', ['email']);
   if ((text.match(/@/g) ?? []).length > 1 && /[,;]/.test(text)) return refuse('GROUP_ADDRESS', ['email']);
   const address = parseEmailAddress(text);
@@ -133,7 +144,9 @@ function checkLanding(
 
 function checkMessage(message: string | null, refuse: Refuse): string | null {
   if (!message?.trim()) return null;
-  return message.length <= MAX_MESSAGE_LENGTH ? message : refuse('TOO_LONG', ['message'], `Use at most ${MAX_MESSAGE_LENGTH} characters.`);
+  return message.length <= MAX_MESSAGE_LENGTH
+    ? message
+    : refuse('TOO_LONG', ['message'], `Use at most ${MAX_MESSAGE_LENGTH} characters.`);
 }
 
 function checkLanguage(tag: string | null, refuse: Refuse): string | null {
@@ -142,7 +155,9 @@ function checkLanguage(tag: string | null, refuse: Refuse): string | null {
 
 function checkCopies(addresses: string[], field: string, refuse: Refuse): EmailAddress[] {
   if (addresses.length > MAX_CC_RECIPIENTS) refuse('INVALID', [field], `Give at most ${MAX_CC_RECIPIENTS} addresses.`);
-  const parsed = addresses.map((text, index) => parseEmailAddress(text) ?? refuse('ADDRESS_INVALID', [field, String(index)]));
+  const parsed = addresses.map(
+    (text, index) => parseEmailAddress(text) ?? refuse('ADDRESS_INVALID', [field, String(index)]),
+  );
   const byKey = new Map(parsed.flatMap((address) => (address ? [[address.key, address]] : [])));
   return [...byKey.values()];
 }

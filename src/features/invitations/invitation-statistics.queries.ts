@@ -15,9 +15,20 @@ export const countedBy = {
 
 export type CountedBy = keyof typeof countedBy;
 
-export function invitationCounts(ctx: RequestContext, by: CountedBy, id: string, filter: InvitationFilter | null): Promise<InvitationCounts> {
+export function invitationCounts(
+  ctx: RequestContext,
+  by: CountedBy,
+  id: string,
+  filter: InvitationFilter | null,
+): Promise<InvitationCounts> {
   const now = ctx.clock.now();
-  return statistics<InvitationCounts>(ctx, 'counts', by, id, filter, sql`
+  return statistics<InvitationCounts>(
+    ctx,
+    'counts',
+    by,
+    id,
+    filter,
+    sql`
     count(*)::int as total,
     count(*) filter (where i.status = 'PENDING' and i.expires_at > ${now})::int as pending,
     count(*) filter (where i.status = 'REDEEMED')::int as redeemed,
@@ -28,11 +39,23 @@ export function invitationCounts(ctx: RequestContext, by: CountedBy, id: string,
     count(*) filter (where i.delivery = 'QUEUED')::int as queued,
     count(*) filter (where i.delivery = 'SENT')::int as sent,
     count(*) filter (where i.delivery = 'BOUNCED')::int as bounced,
-    count(*) filter (where i.delivery = 'FAILED')::int as failed`);
+    count(*) filter (where i.delivery = 'FAILED')::int as failed`,
+  );
 }
 
-export function redemptionFunnel(ctx: RequestContext, by: CountedBy, id: string, filter: InvitationFilter | null): Promise<RedemptionFunnel> {
-  return statistics<RedemptionFunnel>(ctx, 'funnel', by, id, filter, sql`
+export function redemptionFunnel(
+  ctx: RequestContext,
+  by: CountedBy,
+  id: string,
+  filter: InvitationFilter | null,
+): Promise<RedemptionFunnel> {
+  return statistics<RedemptionFunnel>(
+    ctx,
+    'funnel',
+    by,
+    id,
+    filter,
+    sql`
     count(*)::int as invited,
     count(i.sent_at)::int as sent,
     count(i.started_at)::int as started,
@@ -40,7 +63,8 @@ export function redemptionFunnel(ctx: RequestContext, by: CountedBy, id: string,
     count(i.consented_at)::int as consented,
     count(i.redeemed_at)::int as redeemed,
     percentile_cont(0.5) within group (order by extract(epoch from i.redeemed_at - i.created_at))
-      filter (where i.redeemed_at is not null) as "medianSecondsToRedeem"`);
+      filter (where i.redeemed_at is not null) as "medianSecondsToRedeem"`,
+  );
 }
 
 function statistics<T>(
@@ -77,7 +101,9 @@ export async function redemptionTimeline(
   filter: InvitationFilter | null,
 ): Promise<TimelinePoint[]> {
   if (to <= from || (to.getTime() - from.getTime()) / bucketMilliseconds[bucket] > MAX_POINTS) {
-    throw new RequestError('BAD_USER_INPUT', { message: `Give a time span of at most ${MAX_POINTS} buckets, from before to.` });
+    throw new RequestError('BAD_USER_INPUT', {
+      message: `Give a time span of at most ${MAX_POINTS} buckets, from before to.`,
+    });
   }
   const unit = sql.lit(bucket.toLowerCase());
   const { rows } = await sql<TimelinePoint>`

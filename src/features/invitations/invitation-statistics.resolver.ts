@@ -5,7 +5,13 @@ import { graphqlEnum } from '../../request/graphql-enum.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { InvitationFilter } from './invitation.inputs.js';
-import { invitationCounts, redemptionFunnel, redemptionTimeline, type TimeBucket, timeBuckets } from './invitation-statistics.queries.js';
+import {
+  invitationCounts,
+  redemptionFunnel,
+  redemptionTimeline,
+  type TimeBucket,
+  timeBuckets,
+} from './invitation-statistics.queries.js';
 import { InvitationCounts, RedemptionFunnel, TimelinePoint } from './invitation-statistics.type.js';
 
 const TimeBucketEnum = graphqlEnum('TimeBucket', timeBuckets);

@@ -63,7 +63,9 @@ async function findGroups(db: Db, tenantId: string, references: string[]): Promi
   if (references.length === 0) return [];
   const { rows } = await sql<NamedRow>`
     select id, name_key as "nameKey" from user_group
-    where tenant_id = ${tenantId} and (id = any(${references}) or name_key = any(${references.map(nameKey)}))`.execute(db);
+    where tenant_id = ${tenantId} and (id = any(${references}) or name_key = any(${references.map(nameKey)}))`.execute(
+    db,
+  );
   return rows;
 }
 

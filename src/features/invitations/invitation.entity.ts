@@ -19,7 +19,12 @@ import type { ActorKind } from '../../kernel/actor.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
-import { type DeliveryStatus, deliveryStatuses, type InvitationStatus, invitationStatuses } from './invitation.states.js';
+import {
+  type DeliveryStatus,
+  deliveryStatuses,
+  type InvitationStatus,
+  invitationStatuses,
+} from './invitation.states.js';
 
 export const InvitationStatusEnum = graphqlEnum('InvitationStatus', invitationStatuses);
 export const DeliveryStatusEnum = graphqlEnum('DeliveryStatus', deliveryStatuses);
@@ -69,7 +74,10 @@ export class Invitation implements Node {
   @Property(textColumn())
   invitedByName!: string;
 
-  @Field(() => String, { nullable: true, description: 'Whom the guest is told the invitation comes from, when the inviter said so.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Whom the guest is told the invitation comes from, when the inviter said so.',
+  })
   @Property({ ...textColumn(), nullable: true })
   inviterName!: string | null;
 

@@ -32,10 +32,16 @@ export class InviteUserInput {
   @Field(() => ID, { nullable: true, description: 'Where the guest lands after accepting.' })
   landingAppId?: string | null;
 
-  @Field(() => String, { nullable: true, description: "A registered address of one of the tenant's apps, instead of its home page." })
+  @Field(() => String, {
+    nullable: true,
+    description: "A registered address of one of the tenant's apps, instead of its home page.",
+  })
   redirectUrl?: string | null;
 
-  @Field(() => String, { nullable: true, description: 'Your own words to the guest: plain text, 5000 characters at most.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Your own words to the guest: plain text, 5000 characters at most.',
+  })
   message?: string | null;
 
   @Field(() => String, { nullable: true, description: 'Who invites, as the guest is told.' })
@@ -53,7 +59,10 @@ export class InviteUserInput {
   @Field(() => Int, { nullable: true, description: expiresInDaysDescription })
   expiresInDays?: number | null;
 
-  @Field(() => String, { nullable: true, description: 'The same key and input gives the same invitation, for 24 hours.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'The same key and input gives the same invitation, for 24 hours.',
+  })
   idempotencyKey?: string | null;
 }
 

@@ -15,7 +15,11 @@ export type InvitationRow = Row<Invitation>;
 
 const MIN_SEARCH_LENGTH = 3;
 
-export function invitationsOfTenant(ctx: RequestContext, filter: InvitationFilter | null, order: InvitationOrder | null): ListSource {
+export function invitationsOfTenant(
+  ctx: RequestContext,
+  filter: InvitationFilter | null,
+  order: InvitationOrder | null,
+): ListSource {
   return {
     ...invitationsSource(ctx, sql`i.tenant_id = parent.id`, filter),
     name: `tenant.invitations ${JSON.stringify([filter, order])}`,
@@ -27,7 +31,11 @@ export function invitationsOfUser(ctx: RequestContext): ListSource {
   return { ...invitationsSource(ctx, sql`i.external_user_id = parent.id`, null), name: 'externalUser.invitations' };
 }
 
-function invitationsSource(ctx: RequestContext, scope: RawBuilder<unknown>, filter: InvitationFilter | null): Omit<ListSource, 'name'> {
+function invitationsSource(
+  ctx: RequestContext,
+  scope: RawBuilder<unknown>,
+  filter: InvitationFilter | null,
+): Omit<ListSource, 'name'> {
   return {
     columns: ctx.tables.columns(Invitation, 'i'),
     from: sql`from invitation i where ${scope} ${invitationConditions(filter, ctx.clock.now())}`,
@@ -38,7 +46,12 @@ function invitationsSource(ctx: RequestContext, scope: RawBuilder<unknown>, filt
 
 function orderBy({ field, direction }: InvitationOrder): ListOrder {
   if (field === 'EMAIL') return { name: field, by: sql`i.email_key`, direction, type: 'text' };
-  return { name: field, by: field === 'CREATED_AT' ? sql`i.created_at` : sql`i.expires_at`, direction, type: 'timestamptz' };
+  return {
+    name: field,
+    by: field === 'CREATED_AT' ? sql`i.created_at` : sql`i.expires_at`,
+    direction,
+    type: 'timestamptz',
+  };
 }
 
 /** `and …` for every part of a filter, over an invitation called `i`. */
@@ -53,7 +66,8 @@ export function invitationConditions(filter: InvitationFilter | null, now: Date)
     filter.appId &&
       sql`(i.landing_app_id = ${filter.appId}
         or exists (select from invitation_grant g where g.app_id = ${filter.appId} and g.invitation_id = i.id))`,
-    filter.groupId && sql`exists (select from invitation_grant g where g.group_id = ${filter.groupId} and g.invitation_id = i.id)`,
+    filter.groupId &&
+      sql`exists (select from invitation_grant g where g.group_id = ${filter.groupId} and g.invitation_id = i.id)`,
     filter.createdAfter && sql`i.created_at > ${filter.createdAfter}`,
     filter.createdBefore && sql`i.created_at < ${filter.createdBefore}`,
     filter.expiresBefore && sql`i.expires_at < ${filter.expiresBefore}`,
@@ -77,7 +91,9 @@ function statusCondition(statuses: readonly InvitationStatus[], now: Date): RawB
 function emailCondition(text: string): RawBuilder<unknown> {
   const wanted = text.trim().toLowerCase();
   if (wanted.length < MIN_SEARCH_LENGTH) {
-    throw new RequestError('BAD_USER_INPUT', { message: `emailContains needs at least ${MIN_SEARCH_LENGTH} characters.` });
+    throw new RequestError('BAD_USER_INPUT', {
+      message: `emailContains needs at least ${MIN_SEARCH_LENGTH} characters.`,
+    });
   }
   const pattern = `%${wanted.replace(/[\\%_]/g, '\\$&')}%`;
   return sql`i.external_user_id in (
@@ -86,11 +102,15 @@ function emailCondition(text: string): RawBuilder<unknown> {
 
 /** Apps each invitation grants, in the inviter's order; one statement for any number of invitations. */
 export function appsGranted(ctx: RequestContext, invitationId: string): Promise<Row<App>[]> {
-  return ctx.loader('invitation.apps', (ids: readonly string[]) => grantedRows<Row<App>>(ctx, ids, App, sql`g.app_id`)).load(invitationId);
+  return ctx
+    .loader('invitation.apps', (ids: readonly string[]) => grantedRows<Row<App>>(ctx, ids, App, sql`g.app_id`))
+    .load(invitationId);
 }
 
 export function groupsGranted(ctx: RequestContext, invitationId: string): Promise<Row<Group>[]> {
-  return ctx.loader('invitation.groups', (ids: readonly string[]) => grantedRows<Row<Group>>(ctx, ids, Group, sql`g.group_id`)).load(invitationId);
+  return ctx
+    .loader('invitation.groups', (ids: readonly string[]) => grantedRows<Row<Group>>(ctx, ids, Group, sql`g.group_id`))
+    .load(invitationId);
 }
 
 async function grantedRows<T>(

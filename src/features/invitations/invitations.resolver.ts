@@ -16,8 +16,14 @@ import { Tenant } from '../tenants/tenant.entity.js';
 import { Invitation, InvitationStatusEnum } from './invitation.entity.js';
 import { InvitationFilter, InvitationIdInput, InvitationOrder, InviteUserInput } from './invitation.inputs.js';
 import { type InvitationStatus, mayTransition, statusAt } from './invitation.states.js';
-import { appsGranted, groupsGranted, type InvitationRow, invitationsOfTenant, invitationsOfUser } from './invitations.queries.js';
-import { type Invited, InviteRefused, type InvitationsService } from './invitations.service.js';
+import {
+  appsGranted,
+  groupsGranted,
+  type InvitationRow,
+  invitationsOfTenant,
+  invitationsOfUser,
+} from './invitations.queries.js';
+import { type InvitationsService, type Invited, InviteRefused } from './invitations.service.js';
 
 export const InvitationConnection = connectionType('Invitation', () => Invitation);
 
@@ -29,8 +35,9 @@ export class InviteUserPayload {
   @Field(() => Invitation, { nullable: true, description: 'The one that stands in the way, with ALREADY_INVITED.' })
   existingInvitation!: InvitationRow | null;
 
+  /** A function, so that it is read only when asked for. */
   @Field(() => ExternalUser, { nullable: true })
-  externalUser!: Row<ExternalUser> | null;
+  externalUser!: () => Promise<Row<ExternalUser> | null> | null;
 
   @Field(() => String, { nullable: true, description: 'Shown once; needs REDEEM_URL_READ.' })
   redeemUrl!: string | null;
@@ -111,7 +118,10 @@ export class InvitationsResolver {
 
   @Requires('INVITATION_WRITE')
   @Mutation(() => InviteUserPayload)
-  inviteUser(@Ctx() ctx: RequestContext, @Arg('input', () => InviteUserInput) input: InviteUserInput): Promise<Answer<InviteUserPayload>> {
+  inviteUser(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => InviteUserInput) input: InviteUserInput,
+  ): Promise<Answer<InviteUserPayload>> {
     return inviteAnswer(ctx, () =>
       this.#invitations.invite(ctx, {
         tenantId: input.tenantId,
@@ -134,14 +144,22 @@ export class InvitationsResolver {
 
   @Requires('INVITATION_WRITE')
   @Mutation(() => InviteUserPayload, { description: 'A new link by mail; the old one dies.' })
-  resendInvitation(@Ctx() ctx: RequestContext, @Arg('input', () => InvitationIdInput) input: InvitationIdInput): Promise<Answer<InviteUserPayload>> {
+  resendInvitation(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => InvitationIdInput) input: InvitationIdInput,
+  ): Promise<Answer<InviteUserPayload>> {
     return inviteAnswer(ctx, () => this.#invitations.resend(ctx, input.invitationId));
   }
 
   @Requires('INVITATION_WRITE')
   @Mutation(() => InvitationPayload)
-  revokeInvitation(@Ctx() ctx: RequestContext, @Arg('input', () => InvitationIdInput) input: InvitationIdInput): Promise<Answer<InvitationPayload>> {
-    return answer(async () => ({ invitation: await rowById(ctx, Invitation, await this.#invitations.revoke(ctx, input.invitationId)) }));
+  revokeInvitation(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => InvitationIdInput) input: InvitationIdInput,
+  ): Promise<Answer<InvitationPayload>> {
+    return answer(async () => ({
+      invitation: await rowById(ctx, Invitation, await this.#invitations.revoke(ctx, input.invitationId)),
+    }));
   }
 }
 
@@ -149,10 +167,10 @@ export class InvitationsResolver {
 async function inviteAnswer(ctx: RequestContext, invite: () => Promise<Invited>): Promise<Answer<InviteUserPayload>> {
   try {
     const { invitationId, redeemUrl, warnings } = await invite();
-    const invitation = invitationId ? await rowById(ctx, Invitation, invitationId) : null;
+    const invitation = await rowById(ctx, Invitation, invitationId);
     return {
       invitation,
-      externalUser: invitation && (await rowById(ctx, ExternalUser, invitation.externalUserId)),
+      externalUser: () => invitation && rowById(ctx, ExternalUser, invitation.externalUserId),
       redeemUrl: ctx.actor.permissions.has('REDEEM_URL_READ') ? redeemUrl : null,
       warnings,
       userErrors: [],
@@ -168,7 +186,7 @@ async function inTheWay(ctx: RequestContext, error: UserError): Promise<Partial<
   const { existingInvitationId, externalUserId } = error;
   return {
     existingInvitation: existingInvitationId ? await rowById(ctx, Invitation, existingInvitationId) : null,
-    externalUser: externalUserId ? await rowById(ctx, ExternalUser, externalUserId) : null,
+    externalUser: () => (externalUserId ? rowById(ctx, ExternalUser, externalUserId) : null),
   };
 }
 

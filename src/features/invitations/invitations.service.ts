@@ -9,8 +9,8 @@ import type { Tx } from '../../database/transaction.js';
 import { recordEvents } from '../../events/record-events.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
-import { claimIdempotencyKey } from '../../request/idempotency.js';
-import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
+import { claimIdempotencyKey, type IdempotentRequest } from '../../request/idempotency.js';
+import { rememberRow, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { requireRightToFill } from '../groups/group-members.service.js';
 import { Tenant } from '../tenants/tenant.entity.js';
@@ -19,7 +19,15 @@ import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, stat
 import { makeLink, redeemUrl } from './invitation-link.service.js';
 import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.js';
 import { findTargets } from './invitation-targets.js';
-import { clearTheWay, inviteAll, mailJobs } from './invite.service.js';
+import {
+  clearTheWay,
+  expiredAmong,
+  findObstacles,
+  type InviteOutcome,
+  inviteAll,
+  mailJobs,
+  type ToInvite,
+} from './invite.service.js';
 import type { MailLimits } from './mail-limits.service.js';
 
 export interface InviteUser extends InvitationRequest {
@@ -28,9 +36,7 @@ export interface InviteUser extends InvitationRequest {
 }
 
 export interface Invited {
-  invitationId: string | null;
-  existingInvitationId: string | null;
-  externalUserId: string | null;
+  invitationId: string;
   /** Null on a replay: a secret is shown once. */
   redeemUrl: string | null;
   warnings: string[];
@@ -61,24 +67,50 @@ export class InvitationsService {
 
   /** @throws UserError with every problem of the input, or InviteRefused. */
   async invite(ctx: RequestContext, { tenantId, idempotencyKey, ...request }: InviteUser): Promise<Invited> {
-    await reachTenant(ctx, tenantId);
-    const tenant = (await rowById(ctx, Tenant, tenantId)) as Row<Tenant>;
+    const tenant = await rowById(ctx, Tenant, tenantId);
+    if (!tenant) throw refuse('NOT_FOUND', { field: ['tenantId'] });
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
     await requireRightToFill(ctx, ctx.db, checked.groupIds);
-    const invitationId = newId('Invitation');
-    const result = { invitationId };
-    return ctx.transaction(tenantId, async (tx) => {
-      const rows = [{ invitationId, invitation: checked, bulkInviteId: null, rowNumber: null }];
-      const obstacles = await clearTheWay(ctx, tx, tenantId, rows);
-      const claim = idempotencyKey && { operation: 'inviteUser', key: idempotencyKey, input: { tenantId, ...request } };
-      const earlier = claim ? await claimIdempotencyKey(ctx, tx, claim, result) : null;
-      if (earlier) return replayed(earlier.invitationId);
-      const outcome = (await inviteAll(ctx, tx, tenant, this.#limits, rows, obstacles)).get(invitationId);
-      if (!outcome?.invited) throw refusedBecause(outcome);
-      return { ...result, existingInvitationId: null, externalUserId: null, redeemUrl: this.#url(ctx, invitationId, 1), warnings: [] };
+    const row = { invitationId: newId('Invitation'), invitation: checked, bulkInviteId: null, rowNumber: null };
+    const obstacles = await findObstacles(ctx.db, tenantId, [row]);
+    if (idempotencyKey !== null || expiredAmong(obstacles, ctx.clock.now()).length > 0) {
+      const claim =
+        idempotencyKey === null
+          ? null
+          : { operation: 'inviteUser', key: idempotencyKey, input: { tenantId, ...request } };
+      return this.#inviteInTransaction(ctx, tenant, row, claim);
+    }
+    const outcomes = await ctx.oneStatement(tenantId, (scope) =>
+      inviteAll(ctx, scope, tenant, this.#limits, [row], obstacles),
+    );
+    return this.#answer(ctx, row.invitationId, outcomes.get(row.invitationId));
+  }
+
+  /** What has run out is expired first, then the key is claimed, so that the facts of one invitation keep their order. */
+  async #inviteInTransaction(
+    ctx: RequestContext,
+    tenant: Row<Tenant>,
+    row: ToInvite,
+    claim: IdempotentRequest | null,
+  ): Promise<Invited> {
+    const { invitationId } = row;
+    const outcome = await ctx.transaction(tenant.id, async (tx) => {
+      const obstacles = await clearTheWay(ctx, tx, tenant.id, [row]);
+      const earlier = claim && (await claimIdempotencyKey(ctx, tx, claim, { invitationId }));
+      if (earlier) return earlier;
+      const made = (await inviteAll(ctx, tx, tenant, this.#limits, [row], obstacles)).get(invitationId);
+      if (!made?.invited) throw refusedBecause(made);
+      return made;
     });
+    return 'invited' in outcome ? this.#answer(ctx, invitationId, outcome) : replayed(outcome.invitationId);
+  }
+
+  #answer(ctx: RequestContext, invitationId: string, outcome: InviteOutcome | undefined): Invited {
+    if (!outcome?.invited) throw refusedBecause(outcome);
+    rememberRow(ctx, Invitation, outcome.invitation);
+    return { invitationId, redeemUrl: this.#url(ctx, invitationId, 1), warnings: [] };
   }
 
   /** A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open. */
@@ -94,7 +126,7 @@ export class InvitationsService {
       await recordEvents(tx, [{ type: 'RESENT', at: now, actor: ctx.actor, invitationId }]);
       await this.#admitMails(ctx, tx, invitation);
       await addJobs(tx, mailJobs(invitationId, linkVersion, invitation.ccRecipients.length, false));
-      return { invitationId, existingInvitationId: null, externalUserId: null, redeemUrl: this.#url(ctx, invitationId, linkVersion), warnings: [] };
+      return { invitationId, redeemUrl: this.#url(ctx, invitationId, linkVersion), warnings: [] };
     });
   }
 
@@ -116,12 +148,24 @@ export class InvitationsService {
       select id from invitation
       where invited_by_kind = 'API_KEY' and invited_by_id = ${apiKeyId} and status = 'PENDING'
       order by id for update`.execute(tx.db);
-    await revokeLocked(ctx, tx, rows.map((row) => row.id), ctx.clock.now());
+    await revokeLocked(
+      ctx,
+      tx,
+      rows.map((row) => row.id),
+      ctx.clock.now(),
+    );
   }
 
-  async #replaceLink(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>, linkVersion: number, now: Date): Promise<void> {
+  async #replaceLink(
+    ctx: RequestContext,
+    tx: Tx,
+    invitation: Row<Invitation>,
+    linkVersion: number,
+    now: Date,
+  ): Promise<void> {
     const { hash } = makeLink(ctx.secrets, invitation.id, linkVersion);
-    const expiresAt = statusAt(invitation, now) === 'EXPIRED' ? expiryOf(now, DEFAULT_EXPIRES_IN_DAYS) : invitation.expiresAt;
+    const expiresAt =
+      statusAt(invitation, now) === 'EXPIRED' ? expiryOf(now, DEFAULT_EXPIRES_IN_DAYS) : invitation.expiresAt;
     await sql`
       update invitation set status = 'PENDING', delivery = 'QUEUED', delivery_error = null, link_version = ${linkVersion},
         link_hash = ${hash}, send_count = send_count + 1, expires_at = ${expiresAt}, expired_at = null
@@ -151,14 +195,21 @@ export async function lockInvitation(ctx: RequestContext, tx: Tx, invitationId: 
 async function refuseNewerPending(tx: Tx, invitation: Row<Invitation>): Promise<void> {
   const { rows } = await sql`
     select from invitation
-    where tenant_id = ${invitation.tenantId} and email_key = ${invitation.emailKey} and status = 'PENDING' and id <> ${invitation.id}`.execute(tx.db);
+    where tenant_id = ${invitation.tenantId} and email_key = ${invitation.emailKey} and status = 'PENDING' and id <> ${invitation.id}`.execute(
+    tx.db,
+  );
   if (rows.length > 0) throw refuse('ALREADY_INVITED', { field: ['invitationId'] });
 }
 
 async function revokeLocked(ctx: RequestContext, tx: Tx, invitationIds: readonly string[], now: Date): Promise<void> {
   if (invitationIds.length === 0) return;
-  await sql`update invitation set status = 'REVOKED', revoked_at = ${now} where id = any(${invitationIds})`.execute(tx.db);
-  await recordEvents(tx, invitationIds.map((invitationId) => ({ type: 'REVOKED', at: now, actor: ctx.actor, invitationId })));
+  await sql`update invitation set status = 'REVOKED', revoked_at = ${now} where id = any(${invitationIds})`.execute(
+    tx.db,
+  );
+  await recordEvents(
+    tx,
+    invitationIds.map((invitationId) => ({ type: 'REVOKED', at: now, actor: ctx.actor, invitationId })),
+  );
 }
 
 function refuseByStatus(invitation: Row<Invitation>, now: Date): UserError {
@@ -167,9 +218,11 @@ function refuseByStatus(invitation: Row<Invitation>, now: Date): UserError {
 }
 
 function replayed(invitationId: string): Invited {
-  return { invitationId, existingInvitationId: null, externalUserId: null, redeemUrl: null, warnings: [REPLAYED] };
+  return { invitationId, redeemUrl: null, warnings: [REPLAYED] };
 }
 
-function refusedBecause(outcome: { invited: false; error: UserError['entries'][number]; existingInvitationId: string | null; externalUserId: string | null } | undefined): UserError {
-  return outcome ? new InviteRefused(outcome.error, outcome.existingInvitationId, outcome.externalUserId) : refuse('CONFLICT');
+function refusedBecause(outcome: InviteOutcome | undefined): UserError {
+  return outcome?.invited === false
+    ? new InviteRefused(outcome.error, outcome.existingInvitationId, outcome.externalUserId)
+    : refuse('CONFLICT');
 }

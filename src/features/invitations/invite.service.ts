@@ -4,9 +4,9 @@
  * holds the rule that one address has one pending invitation; rows missing from the answer are the ones it refused.
  */
 import { type RawBuilder, sql } from 'kysely';
-import { addJobs, jobPriority } from '../../database/add-job.js';
+import { jobPriority, jobRows, jobSpec } from '../../database/add-job.js';
 import type { Row } from '../../database/table.js';
-import type { Tx } from '../../database/transaction.js';
+import type { Db, Scope, Tx } from '../../database/transaction.js';
 import { FEED_CHANNEL } from '../../events/record-events.js';
 import { type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
@@ -14,10 +14,11 @@ import type { RequestContext } from '../../request/request-context.js';
 import { userPrincipalName } from '../external-users/user-principal-name.service.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
 import { expireInvitations } from './expire.service.js';
+import { Invitation } from './invitation.entity.js';
 import { expiryOf } from './invitation.states.js';
 import { makeLink } from './invitation-link.service.js';
 import type { CheckedInvitation } from './invitation-request.js';
-import type { MailLimits, MailRequestCount } from './mail-limits.service.js';
+import { countMails, type MailLimits, type MailRequestCount } from './mail-limits.service.js';
 
 export type InvitingTenant = Pick<Row<Tenant>, 'id' | 'slug' | 'defaultLanguage' | 'ownDomains'>;
 
@@ -29,7 +30,7 @@ export interface ToInvite {
 }
 
 export type InviteOutcome =
-  | { invited: true }
+  | { invited: true; invitation: Row<Invitation> }
   | { invited: false; error: UserErrorEntry; existingInvitationId: string | null; externalUserId: string | null };
 
 interface Obstacle {
@@ -42,31 +43,42 @@ interface Obstacle {
 }
 
 /** What stands in the way of each address, after what has run out was expired: the first writes of the transaction. */
-export async function clearTheWay(ctx: RequestContext, tx: Tx, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
-  const obstacles = await findObstacles(tx, tenantId, rows);
-  await clearExpired(ctx, tx, obstacles);
+export async function clearTheWay(
+  ctx: RequestContext,
+  tx: Tx,
+  tenantId: string,
+  rows: readonly ToInvite[],
+): Promise<Obstacles> {
+  const obstacles = await findObstacles(tx.db, tenantId, rows);
+  const now = ctx.clock.now();
+  await expireInvitations(tx, now, expiredAmong(obstacles, now));
   return obstacles;
 }
 
-/** Addresses are distinct within one call. Outcomes by invitation id. */
+/**
+ * Its only write is one statement, so that it needs no transaction of its own when nothing else is to be written.
+ * Addresses are distinct within one call. Outcomes by invitation id.
+ */
 export async function inviteAll(
   ctx: RequestContext,
-  tx: Tx,
+  scope: Scope,
   tenant: InvitingTenant,
   limits: MailLimits,
   rows: readonly ToInvite[],
   obstacles: Obstacles,
 ): Promise<Map<string, InviteOutcome>> {
   const outcomes = new Map<string, InviteOutcome>();
-  const limited = await limits.check(ctx, tx, mailRequests(rows));
+  const limited = await limits.check(ctx, scope, mailRequests(rows));
   const free = rows.filter((row) => {
     const refusal = refusalOf(ctx, obstacles.get(row.invitation.email.key), limited, row);
     if (refusal) outcomes.set(row.invitationId, refusal);
     return !refusal;
   });
-  const written = await write(ctx, tx, tenant, free);
-  await limits.count(ctx, tx, mailRequests(free.filter((row) => written.has(row.invitationId))));
-  for (const row of free) outcomes.set(row.invitationId, written.has(row.invitationId) ? { invited: true } : lostRace());
+  const written = await write(ctx, scope, tenant, free);
+  for (const { invitationId } of free) {
+    const invitation = written.get(invitationId);
+    outcomes.set(invitationId, invitation ? { invited: true, invitation } : lostRace());
+  }
   return outcomes;
 }
 
@@ -74,21 +86,22 @@ export async function inviteAll(
 export type Obstacles = ReadonlyMap<string, Obstacle>;
 
 /** Who already stands for these addresses: users, and invitations still open. */
-async function findObstacles(tx: Tx, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
+export async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
   const keys = rows.map((row) => row.invitation.email.key);
   const { rows: found } = await sql<Obstacle>`
     select u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
       p.id as "pendingId", p.expires_at as "pendingExpiresAt"
     from external_user u
     left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'
-    where u.tenant_id = ${tenantId} and u.email_key = any(${keys})`.execute(tx.db);
+    where u.tenant_id = ${tenantId} and u.email_key = any(${keys})`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
 }
 
-async function clearExpired(ctx: RequestContext, tx: Tx, obstacles: Obstacles): Promise<void> {
-  const now = ctx.clock.now();
-  const expired = [...obstacles.values()].filter((obstacle) => obstacle.pendingExpiresAt && obstacle.pendingExpiresAt <= now);
-  await expireInvitations(tx, now, expired.map((obstacle) => obstacle.pendingId as string));
+/** Open invitations among them that have run out: they must be expired before new ones can be made. */
+export function expiredAmong(obstacles: Obstacles, now: Date): string[] {
+  return [...obstacles.values()].flatMap(({ pendingId, pendingExpiresAt }) =>
+    pendingId && pendingExpiresAt && pendingExpiresAt <= now ? [pendingId] : [],
+  );
 }
 
 function refusalOf(
@@ -127,13 +140,19 @@ function mailRequests(rows: readonly ToInvite[]): MailRequestCount[] {
   return [...counts].map(([addressKey, count]) => ({ addressKey, count }));
 }
 
-/** One statement; answers the ids of the invitations that came to be. Sorted by address, so that writers do not deadlock. */
-async function write(ctx: RequestContext, tx: Tx, tenant: InvitingTenant, unsorted: readonly ToInvite[]): Promise<Set<string>> {
-  if (unsorted.length === 0) return new Set();
+/** One statement; answers what came to be, by id. Sorted by address, so that writers do not deadlock. */
+async function write(
+  ctx: RequestContext,
+  { db }: Scope,
+  tenant: InvitingTenant,
+  unsorted: readonly ToInvite[],
+): Promise<Map<string, Row<Invitation>>> {
+  if (unsorted.length === 0) return new Map();
   const rows = [...unsorted].sort((a, b) => (a.invitation.email.key < b.invitation.email.key ? -1 : 1));
   const now = ctx.clock.now();
   const { actor } = ctx;
-  const { rows: written } = await sql<{ id: string }>`
+  const requests = mailRequests(rows);
+  const { rows: written } = await sql<Row<Invitation>>`
     with input as materialized (${inputRows(ctx, tenant, rows, now)}),
     known as (
       select u.id, u.email_key, u.preferred_language from external_user u join input using (email_key)
@@ -160,7 +179,7 @@ async function write(ctx: RequestContext, tx: Tx, tenant: InvitingTenant, unsort
       from input join (select * from known union all select * from made) person using (email_key)
       order by input.email_key
       on conflict (tenant_id, email_key) where status = 'PENDING' do nothing
-      returning id, external_user_id, bulk_invite_id, delivery, landing_app_id
+      returning *
     ),
     granted as (
       insert into invitation_grant (invitation_id, position, tenant_id, app_id, group_id)
@@ -173,15 +192,20 @@ async function write(ctx: RequestContext, tx: Tx, tenant: InvitingTenant, unsort
         invited.id, invited.external_user_id, invited.bulk_invite_id, input.event_app_ids::text[]
       from invited join input on input.id = invited.id order by input.email_key
     ),
-    rung as (select pg_notify(${FEED_CHANNEL}, ''))
-    select invited.id from invited, rung`.execute(tx.db);
-  const ids = new Set(written.map((row) => row.id));
-  await queueMails(tx, rows.filter((row) => row.invitation.sendMail && ids.has(row.invitationId)));
-  return ids;
+    ${requests.length > 0 ? sql`${countMails(tenant.id, requests, now)}, ${queueMails(rows)},` : sql``}
+    rung as (select pg_notify(${FEED_CHANNEL}, '') ${requests.length > 0 ? sql`, (select count(*) from queued)` : sql``})
+    select ${ctx.tables.columns(Invitation, 'invited')} from invited, rung`.execute(db);
+  return new Map(written.map((invitation) => [invitation.id, invitation]));
 }
 
-function inputRows(ctx: RequestContext, tenant: InvitingTenant, rows: readonly ToInvite[], now: Date): RawBuilder<unknown> {
-  const column = <T>(of: (row: ToInvite, invitation: CheckedInvitation) => T): T[] => rows.map((row) => of(row, row.invitation));
+function inputRows(
+  ctx: RequestContext,
+  tenant: InvitingTenant,
+  rows: readonly ToInvite[],
+  now: Date,
+): RawBuilder<unknown> {
+  const column = <T>(of: (row: ToInvite, invitation: CheckedInvitation) => T): T[] =>
+    rows.map((row) => of(row, row.invitation));
   return sql`
     select * from unnest(
       ${column((row) => row.invitationId)}::text[],
@@ -232,13 +256,32 @@ export const INVITATION_MAIL_TASK = 'send_invitation_mail';
 export const INVITATION_COPY_TASK = 'send_invitation_copy';
 
 /** One job for the guest's mail and one for each copy: a refused copy must not repeat the guest's mail. */
-async function queueMails(tx: Tx, rows: readonly ToInvite[]): Promise<void> {
-  await addJobs(tx, rows.flatMap((row) => mailJobs(row.invitationId, 1, row.invitation.cc.length, row.bulkInviteId !== null)));
+function queueMails(rows: readonly ToInvite[]): RawBuilder<unknown> {
+  const jobs = rows
+    .filter((row) => row.invitation.sendMail)
+    .flatMap((row) =>
+      mailJobs(row.invitationId, 1, row.invitation.cc.length, row.bulkInviteId !== null).map((job) => ({
+        ...job,
+        id: row.invitationId,
+      })),
+    );
+  return sql`queued as (
+    select from graphile_worker.add_jobs(array(
+      select ${jobSpec} from ${jobRows(jobs)} job
+      join unnest(${jobs.map((job) => job.id)}::text[]) with ordinality as of (invitation_id, position) using (position)
+      join invited on invited.id = of.invitation_id
+    ))
+  )`;
 }
 
 export function mailJobs(invitationId: string, linkVersion: number, copies: number, bulk: boolean) {
   const priority = bulk ? jobPriority.bulkMail : jobPriority.single;
-  const guest = { task: INVITATION_MAIL_TASK, payload: { invitationId, linkVersion }, jobKey: mailJobKey(invitationId, linkVersion), priority };
+  const guest = {
+    task: INVITATION_MAIL_TASK,
+    payload: { invitationId, linkVersion },
+    jobKey: mailJobKey(invitationId, linkVersion),
+    priority,
+  };
   const copyJobs = Array.from({ length: copies }, (_, copy) => ({
     task: INVITATION_COPY_TASK,
     payload: { invitationId, linkVersion, copy },

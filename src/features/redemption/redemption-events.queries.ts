@@ -9,8 +9,7 @@ import {
   filterCondition,
   place,
 } from '../../events/feed-reader.js';
-import { RequestError } from '../../kernel/errors.js';
-import { type Connection, DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, type PageArgs } from '../../request/connection.js';
+import { type Connection, type PageArgs, readPageArgs } from '../../request/connection.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { RedemptionEvent, RedemptionEventFilter } from './redemption-events.type.js';
 
@@ -75,17 +74,9 @@ interface HistoryPage {
   place: ReturnType<typeof decodeFeedCursor> | null;
 }
 
-function historyPage(ctx: RequestContext, tenantId: string, { first, after, last, before }: PageArgs): HistoryPage {
-  const backwards = last != null;
-  const size = (backwards ? last : first) ?? DEFAULT_PAGE_SIZE;
-  const mixed = (first != null && (last != null || before != null)) || (last != null && after != null);
-  if (mixed || size < 1 || size > MAX_PAGE_SIZE) {
-    throw new RequestError('BAD_USER_INPUT', {
-      message: `Use first with after, or last with before: 1 to ${MAX_PAGE_SIZE}.`,
-    });
-  }
-  const cursor = backwards ? before : after;
-  return { size, backwards, place: cursor == null ? null : decodeFeedCursor(ctx.secrets, tenantId, cursor) };
+function historyPage(ctx: RequestContext, tenantId: string, args: PageArgs): HistoryPage {
+  const { size, backwards, cursor } = readPageArgs(args);
+  return { size, backwards, place: cursor === null ? null : decodeFeedCursor(ctx.secrets, tenantId, cursor) };
 }
 
 async function readPages(

@@ -23,7 +23,9 @@ export class Tenant implements Node {
   @Property(textColumn())
   defaultLanguage!: string;
 
-  @Field(() => [String], { description: "The organisation's own mail domains; their people are not invited (OWN_DOMAIN)." })
+  @Field(() => [String], {
+    description: "The organisation's own mail domains; their people are not invited (OWN_DOMAIN).",
+  })
   @Property(textArrayColumn())
   ownDomains!: string[];
 

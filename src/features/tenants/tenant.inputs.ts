@@ -3,7 +3,9 @@ import { Field, ID, InputType } from 'type-graphql';
 
 @InputType()
 export class CreateTenantInput {
-  @Field(() => String, { description: '3 to 40 characters: a-z, 0-9 and inner hyphens. Never changes, is never reused.' })
+  @Field(() => String, {
+    description: '3 to 40 characters: a-z, 0-9 and inner hyphens. Never changes, is never reused.',
+  })
   slug!: string;
 
   @Field(() => String)
@@ -12,7 +14,10 @@ export class CreateTenantInput {
   @Field(() => String, { defaultValue: 'en' })
   defaultLanguage!: string;
 
-  @Field(() => [String], { defaultValue: [], description: "The organisation's own mail domains; their people are not invited." })
+  @Field(() => [String], {
+    defaultValue: [],
+    description: "The organisation's own mail domains; their people are not invited.",
+  })
   ownDomains!: string[];
 }
 

@@ -1,9 +1,9 @@
 /** Reads of tenants: plain rows, scoped to what the actor reaches. */
 import { sql } from 'kysely';
-import { newestFirst, type ListSource } from '../../request/connection.js';
-import type { RequestContext } from '../../request/request-context.js';
-import { rowById } from '../../request/lookup.js';
 import type { Row } from '../../database/table.js';
+import { type ListSource, newestFirst } from '../../request/connection.js';
+import { rowById } from '../../request/lookup.js';
+import type { RequestContext } from '../../request/request-context.js';
 import { Tenant } from './tenant.entity.js';
 
 export type TenantRow = Row<Tenant>;

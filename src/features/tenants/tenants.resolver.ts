@@ -38,7 +38,8 @@ export class TenantsResolver {
     @Arg('id', () => ID, { nullable: true }) id?: string,
     @Arg('slug', () => String, { nullable: true }) slug?: string,
   ): Promise<TenantRow | null> {
-    if ((id == null) === (slug == null)) throw new RequestError('BAD_USER_INPUT', { message: 'Give either id or slug.' });
+    if ((id == null) === (slug == null))
+      throw new RequestError('BAD_USER_INPUT', { message: 'Give either id or slug.' });
     return id != null ? rowById(ctx, Tenant, id) : tenantBySlug(ctx, slug as string);
   }
 
@@ -55,13 +56,19 @@ export class TenantsResolver {
 
   @Requires('TENANT_CREATE')
   @Mutation(() => TenantPayload)
-  createTenant(@Ctx() ctx: RequestContext, @Arg('input', () => CreateTenantInput) input: CreateTenantInput): Promise<Answer<TenantPayload>> {
+  createTenant(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => CreateTenantInput) input: CreateTenantInput,
+  ): Promise<Answer<TenantPayload>> {
     return this.#answer(ctx, this.#tenants.create(ctx, input));
   }
 
   @Requires('TENANT_WRITE')
   @Mutation(() => TenantPayload)
-  updateTenant(@Ctx() ctx: RequestContext, @Arg('input', () => UpdateTenantInput) input: UpdateTenantInput): Promise<Answer<TenantPayload>> {
+  updateTenant(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => UpdateTenantInput) input: UpdateTenantInput,
+  ): Promise<Answer<TenantPayload>> {
     return this.#answer(ctx, this.#tenants.update(ctx, input));
   }
 

@@ -85,9 +85,13 @@ export class TenantsService {
     const { logoUrl, accentColor, supportEmail, privacyStatementUrl, termsOfUseUrl } = input;
     const change = {
       ...(logoUrl !== undefined && { logoUrl: valid.optionalUrl(logoUrl, 'logoUrl') }),
-      ...(accentColor != null && { accentColor: valid.pattern(accentColor, colorPattern, 'Use #rrggbb.', 'accentColor').toLowerCase() }),
+      ...(accentColor != null && {
+        accentColor: valid.pattern(accentColor, colorPattern, 'Use #rrggbb.', 'accentColor').toLowerCase(),
+      }),
       ...(supportEmail !== undefined && { supportEmail: valid.email(supportEmail, 'supportEmail') }),
-      ...(privacyStatementUrl !== undefined && { privacyStatementUrl: valid.optionalUrl(privacyStatementUrl, 'privacyStatementUrl') }),
+      ...(privacyStatementUrl !== undefined && {
+        privacyStatementUrl: valid.optionalUrl(privacyStatementUrl, 'privacyStatementUrl'),
+      }),
       ...(termsOfUseUrl !== undefined && { termsOfUseUrl: valid.optionalUrl(termsOfUseUrl, 'termsOfUseUrl') }),
     };
     valid.done();

@@ -65,6 +65,7 @@ export async function openBulkGround(): Promise<BulkGround> {
   const ground = makeGround(orm, listener);
   listenForBulkInvites(listener);
   await listener.start();
+  await ground.feed.start();
   const db = orm.em.getConnection().getClient() as Db;
   const context = (actor: Actor = systemActor('Test')) => new RequestContext(ground, actor);
   const newTenant = (slug: string) =>
@@ -115,6 +116,7 @@ export async function openBulkGround(): Promise<BulkGround> {
       return id;
     },
     stop: async () => {
+      await ground.feed.stop();
       await listener.stop();
       await orm.close();
       await database.drop();

@@ -20,7 +20,9 @@ beforeAll(async () => {
   bulk = await openBulkGround();
 });
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 afterAll(() => bulk.stop());
 
@@ -445,12 +447,12 @@ function countStatementsPerChunk(): number[] {
   const { Client } = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql'))('pg') as typeof pg;
   const query = Client.prototype.query as (...args: unknown[]) => unknown;
   const counted: number[] = [];
-  let current = 0;
+  const current = new WeakMap<pg.Client, number>();
   jest.spyOn(Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
     const [statement] = args as [string | { text?: string }];
     const text = typeof statement === 'string' ? statement : (statement.text ?? '');
-    current = /^begin/i.test(text) ? 1 : current + 1;
-    if (/^commit/i.test(text)) counted.push(current);
+    current.set(this, /^begin/i.test(text) ? 1 : (current.get(this) ?? 0) + 1);
+    if (/^commit/i.test(text)) counted.push(current.get(this) ?? 0);
     return query.apply(this, args);
   } as unknown as typeof Client.prototype.query);
   return counted;

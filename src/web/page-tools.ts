@@ -1,0 +1,16 @@
+/** What the routes of the pages share; made once by `pages.ts`. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { RequestContext } from '../request/request-context.js';
+import type { BrowserCookie } from './browser-cookie.js';
+import type { Setting } from './guest-pages.js';
+import type { Page } from './page.js';
+
+export interface PageTools {
+  redemption: RedemptionService;
+  publicUrl: URL;
+  browserCookie: BrowserCookie;
+  context(request: FastifyRequest): RequestContext;
+  setting(request: FastifyRequest): Setting;
+  show(reply: FastifyReply, page: Page): FastifyReply;
+}

@@ -1,0 +1,87 @@
+import { describe, expect, it } from '@jest/globals';
+import { checkConsent, consentVersionOf } from '../../../src/features/redemption/consent.js';
+import { isEntitled, methodsFor } from '../../../src/features/redemption/methods.js';
+import {
+  flowRefusal,
+  isProven,
+  linkRefusal,
+  mayUndoDecline,
+  type OfferState,
+} from '../../../src/features/redemption/redemption.states.js';
+import { later, MINUTE } from '../../../src/kernel/clock.js';
+
+const now = new Date('2026-11-20T12:00:00Z');
+const open: OfferState = { status: 'PENDING', expiresAt: later(now, MINUTE), linkVersion: 2, declineProven: false };
+
+describe('a link', () => {
+  it.each([
+    [open, 2, null],
+    [open, 1, 'SUPERSEDED'],
+    [{ ...open, expiresAt: now }, 2, 'EXPIRED'],
+    [{ ...open, status: 'REVOKED' }, 2, 'REVOKED'],
+    [{ ...open, status: 'REDEEMED' }, 2, 'ALREADY_REDEEMED'],
+    [{ ...open, status: 'DECLINED' }, 2, null],
+    [{ ...open, status: 'DECLINED' }, 1, 'SUPERSEDED'],
+    [{ ...open, status: 'DECLINED', declineProven: true }, 2, 'DECLINED'],
+    [{ ...open, status: 'DECLINED', expiresAt: now }, 2, 'DECLINED'],
+  ] as [OfferState, number, string | null][])('of %j, version %i: %s', (offer, version, refusal) => {
+    expect(linkRefusal(offer, version, now)).toBe(refusal);
+  });
+
+  it('takes a decline back only while it was never proven and the time is not over', () => {
+    expect(mayUndoDecline({ ...open, status: 'DECLINED' }, now)).toBe(true);
+    expect(mayUndoDecline(open, now)).toBe(false);
+  });
+});
+
+describe('a flow', () => {
+  const flow = { status: 'PROVEN', linkVersion: 2, provenAt: now } as const;
+
+  it('is over when its invitation is, when a newer link exists, and once declined', () => {
+    expect(flowRefusal(flow, open, now)).toBeNull();
+    expect(flowRefusal({ ...flow, linkVersion: 1 }, open, now)).toBe('SUPERSEDED');
+    expect(flowRefusal(flow, { ...open, status: 'REVOKED' }, now)).toBe('REVOKED');
+    expect(flowRefusal({ ...flow, status: 'DECLINED' }, open, now)).toBe('DECLINED');
+  });
+
+  it('is proven for 15 minutes', () => {
+    expect(isProven(flow, later(now, 15 * MINUTE - 1))).toBe(true);
+    expect(isProven(flow, later(now, 15 * MINUTE))).toBe(false);
+    expect(isProven({ ...flow, status: 'STARTED' }, now)).toBe(false);
+  });
+});
+
+describe('the methods for an address', () => {
+  const provider = { providerId: 'idp_1', pattern: 'fabrikam.example', kind: 'OIDC', displayName: 'Fabrikam' } as const;
+  const wide = { ...provider, providerId: 'idp_2', pattern: '*.example' };
+
+  it('are exactly the most specific provider, or the passcode where there is none', () => {
+    expect(methodsFor('a@fabrikam.example', [wide, provider])).toEqual([
+      { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam' },
+    ]);
+    expect(methodsFor('a@other.test', [wide, provider]).map((method) => method.kind)).toEqual(['EMAIL_PASSCODE']);
+  });
+
+  it('entitle nothing else', () => {
+    const methods = methodsFor('a@fabrikam.example', [wide, provider]);
+    expect(isEntitled(methods, { kind: 'OIDC', providerId: 'idp_1' })).toBe(true);
+    expect(isEntitled(methods, { kind: 'OIDC', providerId: 'idp_2' })).toBe(false);
+    expect(isEntitled(methods, { kind: 'EMAIL_PASSCODE', providerId: '' })).toBe(false);
+    expect(isEntitled(methodsFor('a@other.test', []), { kind: 'EMAIL_PASSCODE', providerId: '' })).toBe(true);
+    expect(isEntitled(methodsFor('a@other.test', []), { kind: null, providerId: null })).toBe(false);
+  });
+});
+
+it('consent is to one version of name, privacy statement and terms', () => {
+  const terms = { tenantName: 'Contoso', privacyStatementUrl: null, termsOfUseUrl: 'https://contoso.example/terms' };
+  const consentVersion = consentVersionOf(terms);
+  expect(() => checkConsent(terms, { consent: true, consentVersion })).not.toThrow();
+  expect(() => checkConsent(terms, { consent: false, consentVersion })).toThrow('CONSENT_REQUIRED');
+  for (const changed of [
+    { tenantName: 'Tailspin' },
+    { privacyStatementUrl: 'https://contoso.example/p' },
+    { termsOfUseUrl: null },
+  ]) {
+    expect(() => checkConsent({ ...terms, ...changed }, { consent: true, consentVersion })).toThrow('CONSENT_REQUIRED');
+  }
+});

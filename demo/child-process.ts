@@ -2,9 +2,11 @@
  * A program of this project as a process of its own, with the demo's Node. It runs outside the terminal's process group, so
  * that Ctrl-C reaches the demo alone, which then ends its processes in order. What it says is kept for the case that it fails.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 
 export interface ChildOptions {
   /** Shown when it fails. */
@@ -21,18 +23,19 @@ const STOP_SECONDS = 15;
 export class Child {
   /** Never fulfils; rejects when the process ends before it was told to. */
   readonly failed: Promise<never>;
-  readonly #process: ChildProcess;
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lastWords: string[] = [];
   #stopping = false;
 
   constructor({ name, program, env }: ChildOptions) {
-    this.#process = spawn(process.execPath, [program.pathname], {
+    this.#process = spawn(process.execPath, [fileURLToPath(program)], {
       env: { ...process.env, ...env },
       detached: true,
+      // stdin stays open as long as the demo lives: the partner's provider ends with it.
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      if (stream) createInterface({ input: stream }).on('line', (line) => this.#remember(line));
+    for (const input of [this.#process.stdout, this.#process.stderr]) {
+      createInterface({ input }).on('line', (line) => this.#remember(line));
     }
     this.failed = this.#failure(name);
     this.failed.catch(() => undefined);
@@ -40,13 +43,10 @@ export class Child {
     process.once('exit', () => this.kill('SIGTERM'));
   }
 
-  /** The first line on its stdout. */
-  async firstLine(): Promise<string> {
-    const [chunk] = (await Promise.race([
-      once(this.#process.stdout as NodeJS.ReadableStream, 'data'),
-      this.failed,
-    ])) as [Buffer];
-    return chunk.toString();
+  /** The next line on its stdout. */
+  async line(): Promise<string> {
+    const [line] = await Promise.race([once(createInterface({ input: this.#process.stdout }), 'line'), this.failed]);
+    return line;
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -75,6 +75,6 @@ export class Child {
   }
 
   #isRunning(): boolean {
-    return this.#process.exitCode === null && this.#process.signalCode === null && this.#process.pid !== undefined;
+    return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 }

@@ -1,10 +1,12 @@
-/** Contoso, the tenant that invites: what its administrator sets up over GraphQL before the first invitation. */
+/** Contoso, the tenant that invites: what is set up over GraphQL before the first invitation. */
 import { randomBytes } from 'node:crypto';
+import { permissions, platformPermissions } from '../src/kernel/actor.js';
 import type { GraphqlClient } from './graphql-client.js';
 
-export interface Contoso {
+export interface Tenant {
   id: string;
-  appId: string;
+  /** Of its administrator: everything in this tenant, nothing beyond. */
+  apiKey: string;
 }
 
 /** What Fabrikam's provider and the gateway must agree on. */
@@ -16,13 +18,27 @@ export interface PartnerClient {
 
 const USER_ERRORS = 'userErrors { code field message }';
 
-/** The groups are those of `guests.csv`. */
-export async function createContoso(graphql: GraphqlClient, appUrl: string): Promise<Contoso> {
-  const { tenant } = await graphql.ask<{ tenant: { id: string } }>(
+/** @param platform holds a key of all tenants. */
+export async function createContoso(platform: GraphqlClient): Promise<Tenant> {
+  const { tenant } = await platform.ask<{ tenant: { id: string } }>(
     `mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { id } ${USER_ERRORS} } }`,
     { input: { slug: 'contoso', displayName: 'Contoso' } },
   );
-  const tenantId = tenant.id;
+  const { secret } = await platform.ask<{ secret: string }>(
+    `mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret ${USER_ERRORS} } }`,
+    {
+      input: {
+        tenantId: tenant.id,
+        name: 'Contoso admin',
+        permissions: permissions.filter((permission) => !platformPermissions.includes(permission)),
+      },
+    },
+  );
+  return { id: tenant.id, apiKey: secret };
+}
+
+/** The app and the groups are those of `guests.csv`. */
+export async function furnishContoso(graphql: GraphqlClient, tenantId: string, appUrl: string): Promise<void> {
   await graphql.ask(
     `mutation ($input: UpdateTenantBrandingInput!) { updateTenantBranding(input: $input) { tenant { id } ${USER_ERRORS} } }`,
     {
@@ -34,19 +50,16 @@ export async function createContoso(graphql: GraphqlClient, appUrl: string): Pro
       },
     },
   );
-  const { app } = await graphql.ask<{ app: { id: string } }>(
+  await graphql.ask(
     `mutation ($input: RegisterAppInput!) { registerApp(input: $input) { app { id } ${USER_ERRORS} } }`,
     { input: { tenantId, displayName: 'Orders', homePageUrl: appUrl } },
   );
   for (const displayName of ['Partners', 'Price Watch']) {
     await graphql.ask(
       `mutation ($input: CreateGroupInput!) { createGroup(input: $input) { group { id } ${USER_ERRORS} } }`,
-      {
-        input: { tenantId, displayName },
-      },
+      { input: { tenantId, displayName } },
     );
   }
-  return { id: tenantId, appId: app.id };
 }
 
 /** Whoever has an address at `fabrikam.example` proves it at Fabrikam's provider from now on. */

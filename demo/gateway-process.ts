@@ -15,8 +15,8 @@ import { freePort } from './ports.js';
 export interface Gateway {
   url: string;
   mailboxUrl: string;
-  /** For all tenants. */
-  apiKey: string;
+  /** The first one, for all tenants. */
+  bootstrapKey: string;
   process: Child;
 }
 
@@ -34,22 +34,24 @@ export async function makeDataDir(): Promise<string> {
 export async function startGateway(dataDir: string): Promise<Gateway> {
   const [port, mailboxPort, smtpPort] = await Promise.all([freePort(4000), freePort(1080), freePort(1025)]);
   const url = `http://localhost:${port}`;
-  const apiKey = randomBytes(32).toString('base64url');
+  const bootstrapKey = randomBytes(32).toString('base64url');
   const env = {
     ...Object.fromEntries(variableNames.map((name) => [name, ''])),
     HOST: '127.0.0.1',
     PORT: String(port),
     PUBLIC_URL: url,
     DATA_DIR: dataDir,
+    // The mailbox's files go with it too.
+    TMPDIR: dataDir,
     MAILBOX_WEB_PORT: String(mailboxPort),
     MAILBOX_SMTP_PORT: String(smtpPort),
-    BOOTSTRAP_API_KEY: apiKey,
+    BOOTSTRAP_API_KEY: bootstrapKey,
     ALLOW_PRIVATE_PROVIDERS: 'true',
     LOG_LEVEL: 'warn',
     SHUTDOWN_DRAIN_SECONDS: '5',
   };
   const process = new Child({ name: 'The gateway', program: new URL('../src/main.js', import.meta.url), env });
-  return { url, mailboxUrl: `http://127.0.0.1:${mailboxPort}`, apiKey, process };
+  return { url, mailboxUrl: `http://127.0.0.1:${mailboxPort}`, bootstrapKey, process };
 }
 
 export async function untilReady({ url, process }: Gateway): Promise<void> {
@@ -60,9 +62,18 @@ export async function untilReady({ url, process }: Gateway): Promise<void> {
 /** A gateway that was killed leaves its PostgreSQL running, and nobody will start on this directory again. */
 export async function removeDataDir(dataDir: string): Promise<void> {
   const pidFile = join(dataDir, 'postgres', 'postmaster.pid');
-  if (existsSync(pidFile)) {
-    process.kill(Number.parseInt(await readFile(pidFile, 'utf8'), 10), 'SIGINT');
+  if (existsSync(pidFile) && signalled(Number.parseInt(await readFile(pidFile, 'utf8'), 10))) {
     await until(DATABASE_STOP_SECONDS, 'PostgreSQL to stop', async () => !existsSync(pidFile) || null);
   }
-  await rm(dataDir, { recursive: true, force: true });
+  // Again and again while something that is about to end still writes into it.
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
+}
+
+/** SIGINT is PostgreSQL's fast shutdown. @returns false when there is no such process. */
+function signalled(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGINT');
+  } catch {
+    return false;
+  }
 }

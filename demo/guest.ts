@@ -14,34 +14,42 @@ export interface Way {
   mailbox: Mailbox;
   /** Where the way ends. */
   appUrl: string;
-  /** Told before each click. */
-  onClick(button: string, page: Page): void;
+  /** Told of each click: the words on the button, and whose page it is. */
+  onClick(what: string, where: string): void;
+}
+
+export interface Arrival {
+  /** From the mail to the app, the link in the mail included. */
+  clicks: number;
+  /** What the app shows. */
+  title: string;
 }
 
 const MAX_CLICKS = 10;
 
-/** @returns how many clicks it took, the one in the mail included. */
-export async function acceptInvitation(guest: Guest, way: Way): Promise<number> {
+export async function acceptInvitation(guest: Guest, { mailbox, appUrl, onClick }: Way): Promise<Arrival> {
   const browser = new Browser();
-  let page = await browser.open(await way.mailbox.linkTo(guest.email));
-  for (let clicks = 1; clicks < MAX_CLICKS; clicks++) {
-    if (page.url.href === way.appUrl) return arrived(page, clicks);
+  const link = await mailbox.linkTo(guest.email);
+  onClick('the link', 'in the mail');
+  let page = await browser.open(link);
+  for (let clicks = 1; clicks <= MAX_CLICKS; clicks++) {
+    if (page.url.href === appUrl) return { clicks, title: titleOf(page) };
     const form = formThatLeadsOn(page);
-    const filledIn = await fillIn(form, guest, way.mailbox);
-    way.onClick(form.button, page);
+    const filledIn = await fillIn(form, guest, mailbox);
+    onClick(form.button, `at ${page.url.host}`);
     page = await browser.submit(form, filledIn);
   }
-  throw new Error(`${guest.firstName} does not get on at ${page.url.pathname}: ${page.text}`);
+  throw new Error(`${guest.firstName} does not get on at ${page.url.origin}: ${page.text}`);
 }
 
-function arrived(page: Page, clicks: number): number {
-  if (page.status !== 200) throw new Error(`The app answered ${page.status}.`);
-  return clicks;
+function titleOf({ status, title, text }: Page): string {
+  if (status !== 200) throw new Error(`The app answered ${status}: ${text}`);
+  return title;
 }
 
-function formThatLeadsOn(page: Page): Form {
-  const form = page.forms.find(({ action }) => !action.pathname.endsWith('/decline'));
-  if (!form) throw new Error(`The way ends at ${page.url.origin} with status ${page.status}: ${page.text}`);
+function formThatLeadsOn({ forms, url, status, text }: Page): Form {
+  const form = forms.find(({ action }) => !action.pathname.endsWith('/decline'));
+  if (!form) throw new Error(`The way ends at ${url.origin} with status ${status}: ${text}`);
   return form;
 }
 

@@ -16,7 +16,7 @@ export function startPartner(port: number, { clientId, clientSecret, redirectUri
 }
 
 export async function untilPartnerReady(partner: Child, issuer: string): Promise<void> {
-  const announcement = await within(START_SECONDS, "Fabrikam's provider to start", partner.firstLine());
+  const announcement = await within(START_SECONDS, "Fabrikam's provider to start", partner.line());
   const announced = JSON.parse(announcement) as { issuer: string };
   if (announced.issuer !== issuer)
     throw new Error(`Fabrikam's provider runs at ${announced.issuer} instead of ${issuer}.`);

@@ -16,13 +16,18 @@ export class Stage {
   add(stop: () => unknown, { failed, kill }: { failed?: Promise<never>; kill?: () => void } = {}): void {
     this.#stops.push(stop);
     if (kill) this.#kills.push(kill);
-    failed?.catch(this.#failure.reject);
+    if (failed) this.watch(failed);
+  }
+
+  watch(failed: Promise<never>): void {
+    failed.catch(this.#failure.reject);
   }
 
   /** One thing that does not stop keeps no other from stopping. @returns what went wrong. */
   async clear(): Promise<Error[]> {
     const problems: Error[] = [];
-    for (const stop of this.#stops.splice(0).reverse()) {
+    // One by one, because what was being started when the demo was interrupted may still come.
+    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) {
       try {
         await stop();
       } catch (error) {

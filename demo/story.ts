@@ -1,13 +1,13 @@
 /**
  * The story the demo tells, step by step, on the real parts: a gateway, its mailbox, a partner's provider, and guests who
- * come by HTTP. Each step ends the demo when it does not come out as it should. Ending and cleaning up are `main.ts`.
+ * come by HTTP. A step that does not come out as it should ends the demo. Ending and cleaning up are `main.ts`.
  */
-import { followBulkInvite, startBulkInvite } from './bulk-invite.js';
-import { type Contoso, createContoso, trustFabrikam } from './contoso.js';
+import { followBulkInvite, rejectedRows, startBulkInvite } from './bulk-invite.js';
+import { createContoso, furnishContoso, type Tenant, trustFabrikam } from './contoso.js';
 import { type Gateway, makeDataDir, removeDataDir, startGateway, untilReady } from './gateway-process.js';
 import { GraphqlClient } from './graphql-client.js';
 import { acceptInvitation, type Guest } from './guest.js';
-import { type LandingApp, startLandingApp } from './landing-app.js';
+import { startLandingApp } from './landing-app.js';
 import { LiveFeed } from './live-feed.js';
 import { Mailbox } from './mailbox.js';
 import { checkOutcome } from './outcome.js';
@@ -18,10 +18,9 @@ import type { Terminal } from './terminal.js';
 
 /** What is there to look at in the end. */
 export interface Scene {
-  gateway: Gateway;
+  tenant: Tenant;
   graphql: GraphqlClient;
   mailbox: Mailbox;
-  app: LandingApp;
 }
 
 /** Fabrikam has an identity provider, Litware has none. */
@@ -31,37 +30,32 @@ const jo: Guest = { firstName: 'Jo', email: 'jo.lind@litware.example' };
 export async function tellStory(stage: Stage, terminal: Terminal): Promise<Scene> {
   const step = <T>(title: string, work: () => Promise<T>) => timed(terminal, title, work);
 
-  const gateway = await step('The gateway starts: embedded PostgreSQL, migrations, mailbox', () => openGateway(stage));
-  const graphql = openGraphql(stage, gateway);
+  const gateway = await step('The gateway starts, with PostgreSQL, migrations and a mailbox', () => openGateway(stage));
   const mailbox = new Mailbox(gateway.mailboxUrl);
-  const app = await openApp(stage);
+  const appUrl = await openApp(stage);
 
-  const contoso = await step('Contoso sets up its tenant: branding, the app Orders, two groups', () =>
-    createContoso(graphql, app.url),
+  const tenant = await step('Contoso becomes a tenant, with a key of its own', () => openTenant(stage, gateway));
+  const graphql = openGraphql(stage, gateway, tenant.apiKey);
+  await step('Contoso sets up branding, the app Orders and two groups', () =>
+    furnishContoso(graphql, tenant.id, appUrl),
   );
-  await step('Fabrikam starts its OpenID Provider, a process of its own; Contoso trusts it for fabrikam.example', () =>
-    openPartner(stage, graphql, contoso, gateway),
+  await step('Fabrikam starts its OpenID Provider; Contoso trusts it for fabrikam.example', () =>
+    openPartner(stage, graphql, tenant, gateway),
   );
-  const feed = await openFeed(stage, terminal, graphql, contoso);
 
-  await step('Contoso invites everybody in demo/guests.csv', () => invite(terminal, graphql, contoso, feed));
-  for (const [guest, proof] of [
-    [ana, "signing in at Fabrikam's provider"],
-    [jo, 'a passcode sent by mail'],
-  ] as const) {
-    await step(`${guest.firstName} accepts, proving the address by ${proof}`, () =>
-      walk(terminal, guest, { mailbox, app, feed }),
-    );
-  }
-  await step('Contoso looks at the outcome', async () => terminal.detail(await checkOutcome(graphql, feed, [ana, jo])));
-  return { gateway, graphql, mailbox, app };
+  const feed = await openFeed(stage, terminal, graphql, tenant);
+  await step('Contoso invites everybody in demo/guests.csv', () => invite(terminal, graphql, tenant, feed));
+  await step('Ana accepts, signing in at Fabrikam', () => walk(ana, { terminal, mailbox, appUrl, feed }));
+  await step('Jo accepts, by a passcode from the mail', () => walk(jo, { terminal, mailbox, appUrl, feed }));
+  await step('Contoso looks at the outcome', async () => terminal.result(await checkOutcome(graphql, feed, [ana, jo])));
+  return { tenant, graphql, mailbox };
 }
 
 async function timed<T>(terminal: Terminal, title: string, work: () => Promise<T>): Promise<T> {
   const began = performance.now();
   terminal.heading(title);
   const result = await work();
-  terminal.detail(`done in ${((performance.now() - began) / 1000).toFixed(1)} s`);
+  terminal.detail(`done in ${((performance.now() - began) / 1000).toFixed(2)} s`);
   return result;
 }
 
@@ -69,61 +63,65 @@ async function openGateway(stage: Stage): Promise<Gateway> {
   const dataDir = await makeDataDir();
   stage.add(() => removeDataDir(dataDir));
   const gateway = await startGateway(dataDir);
-  const { failed } = gateway.process;
-  stage.add(() => gateway.process.stop(), { failed, kill: () => gateway.process.kill('SIGKILL') });
+  const { process } = gateway;
+  stage.add(() => process.stop(), { failed: process.failed, kill: () => process.kill('SIGKILL') });
   await untilReady(gateway);
   return gateway;
 }
 
-function openGraphql(stage: Stage, gateway: Gateway): GraphqlClient {
-  const graphql = new GraphqlClient(gateway.url, gateway.apiKey);
+/** @returns its address. */
+async function openApp(stage: Stage): Promise<string> {
+  const app = await startLandingApp(await freePort(4001));
+  stage.add(() => app.stop());
+  return app.url;
+}
+
+function openTenant(stage: Stage, gateway: Gateway): Promise<Tenant> {
+  return createContoso(openGraphql(stage, gateway, gateway.bootstrapKey));
+}
+
+function openGraphql(stage: Stage, gateway: Gateway, apiKey: string): GraphqlClient {
+  const graphql = new GraphqlClient(gateway.url, apiKey);
   stage.add(() => graphql.close());
   return graphql;
 }
 
-async function openApp(stage: Stage): Promise<LandingApp> {
-  const app = await startLandingApp(await freePort(4001));
-  stage.add(() => app.stop());
-  return app;
-}
-
-/** The issuer is told to the gateway first, because the provider must know the redirect URI made from it. */
-async function openPartner(stage: Stage, graphql: GraphqlClient, contoso: Contoso, gateway: Gateway): Promise<void> {
+/** The gateway learns the issuer first, because the provider must know the redirect URI that comes of it. */
+async function openPartner(stage: Stage, graphql: GraphqlClient, tenant: Tenant, gateway: Gateway): Promise<void> {
   const port = await freePort(4002);
   const issuer = partnerIssuer(port);
-  const client = await trustFabrikam(graphql, contoso.id, { issuer, gatewayUrl: gateway.url });
+  const client = await trustFabrikam(graphql, tenant.id, { issuer, gatewayUrl: gateway.url });
   const partner = startPartner(port, client);
   stage.add(() => partner.stop(), { failed: partner.failed, kill: () => partner.kill('SIGKILL') });
   await untilPartnerReady(partner, issuer);
 }
 
-async function openFeed(stage: Stage, terminal: Terminal, graphql: GraphqlClient, contoso: Contoso): Promise<LiveFeed> {
-  const feed = new LiveFeed(graphql, contoso.id, (event) => terminal.event(event));
-  stage.add(() => undefined, { failed: feed.failed });
+async function openFeed(stage: Stage, terminal: Terminal, graphql: GraphqlClient, tenant: Tenant): Promise<LiveFeed> {
+  const feed = new LiveFeed(graphql, tenant.id, (event) => terminal.event(event));
+  stage.watch(feed.failed);
   await feed.untilLive();
   return feed;
 }
 
-async function invite(terminal: Terminal, graphql: GraphqlClient, contoso: Contoso, feed: LiveFeed): Promise<void> {
-  const bulkInvite = await startBulkInvite(graphql, contoso.id);
-  const bar = terminal.progress(bulkInvite.totalRows, () => feed.count('MAIL_SENT'));
-  const { invitedRows } = await followBulkInvite(graphql, bulkInvite, (now) => bar.update(now));
-  await feed.untilSeen('MAIL_SENT', { times: invitedRows });
-  bar.stop();
+async function invite(terminal: Terminal, graphql: GraphqlClient, tenant: Tenant, feed: LiveFeed): Promise<void> {
+  const bulkInvite = await startBulkInvite(graphql, tenant.id);
+  const progress = terminal.progress(bulkInvite.totalRows, () => feed.count('MAIL_SENT'));
+  const invited = await followBulkInvite(graphql, bulkInvite, (now) => progress.update(now));
+  await feed.untilSeen('MAIL_SENT', { times: invited });
+  progress.stop();
+  for (const row of await rejectedRows(graphql, bulkInvite)) terminal.rejectedRow(row);
 }
 
 interface Road {
+  terminal: Terminal;
   mailbox: Mailbox;
-  app: LandingApp;
+  appUrl: string;
   feed: LiveFeed;
 }
 
-async function walk(terminal: Terminal, guest: Guest, { mailbox, app, feed }: Road): Promise<void> {
-  const clicks = await acceptInvitation(guest, {
-    mailbox,
-    appUrl: app.url,
-    onClick: (button, page) => terminal.click(guest, button, page.url.host),
-  });
+async function walk(guest: Guest, { terminal, mailbox, appUrl, feed }: Road): Promise<void> {
+  const onClick = (what: string, where: string) => terminal.click(guest, what, where);
+  const { clicks, title } = await acceptInvitation(guest, { mailbox, appUrl, onClick });
   await feed.untilSeen('REDEEMED', { email: guest.email });
-  terminal.detail(`${guest.firstName} has landed in Orders, ${clicks} clicks after opening the mail`);
+  terminal.result(`“${title}” in Orders, ${clicks} clicks from the mail to the app`);
 }

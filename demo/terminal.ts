@@ -4,7 +4,7 @@
  */
 import { styleText } from 'node:util';
 import { MultiBar, Presets } from 'cli-progress';
-import type { BulkInvite } from './bulk-invite.js';
+import type { BulkInvite, RejectedRow } from './bulk-invite.js';
 import type { Guest } from './guest.js';
 import type { RedemptionEvent } from './live-feed.js';
 
@@ -34,6 +34,18 @@ export class Terminal {
     this.line(styleText('dim', `  ${text}`));
   }
 
+  result(text: string): void {
+    this.line(`  ${styleText('green', '✓')} ${text}`);
+  }
+
+  rejectedRow({ rowNumber, email, errors }: RejectedRow): void {
+    for (const { code, message } of errors) {
+      this.line(
+        `  ${styleText('red', `row ${rowNumber} rejected`)}  ${email}  ${styleText('dim', `${code}: ${message}`)}`,
+      );
+    }
+  }
+
   event({ type, at, actor, reason, invitation }: RedemptionEvent): void {
     const time = new Date(at).toLocaleTimeString('en-GB');
     const what = styleText(eventStyles[type] ?? 'yellow', type.padEnd(16));
@@ -41,10 +53,8 @@ export class Terminal {
     this.line(`  ${styleText('dim', time)}  ${what}  ${invitation.email.padEnd(28)}  ${by}`);
   }
 
-  click({ firstName }: Guest, button: string, host: string): void {
-    this.line(
-      `  ${styleText('magenta', `${firstName} clicks`)} ${styleText('bold', button)} ${styleText('dim', `at ${host}`)}`,
-    );
+  click({ firstName }: Guest, what: string, where: string): void {
+    this.line(`  ${styleText('magenta', `${firstName} clicks`)} ${styleText('bold', what)} ${styleText('dim', where)}`);
   }
 
   failure(reason: string): void {
@@ -74,7 +84,7 @@ export class Terminal {
     const bars = new MultiBar(
       // Redrawn each time, because lines above push it down.
       {
-        format: '  {bar} {value}/{total} rows: {outcome}, {mails} mails sent',
+        format: '  {bar} {value}/{total} rows: {outcome}, mails sent: {mails}',
         barsize: 24,
         forceRedraw: true,
         hideCursor: true,

@@ -6,20 +6,26 @@ import type { Terminal } from './terminal.js';
 const carla = 'carla.rossi@litware.example';
 const ben = 'ben.okoro@fabrikam.example';
 
-export async function showWhereToLook(terminal: Terminal, { gateway, graphql, mailbox }: Scene): Promise<void> {
+export async function showWhereToLook(terminal: Terminal, { tenant, graphql, mailbox }: Scene): Promise<void> {
   terminal.heading('Now you');
   const places = [
-    ['Mailbox', mailbox.url],
-    ['Be Carla (by passcode)', await mailbox.pageOfInvitationTo(carla)],
-    ['Be Ben (by Fabrikam)', await mailbox.pageOfInvitationTo(ben)],
+    ['The mailbox', mailbox.url],
+    ['Be Carla, by passcode', await mailbox.pageOfInvitationTo(carla)],
+    ['Be Ben, by Fabrikam', await mailbox.pageOfInvitationTo(ben)],
     ['GraphQL', graphql.url],
-    ['API key', gateway.apiKey],
+    ["Contoso's key", tenant.apiKey],
   ];
-  for (const [what = '', where = ''] of places) terminal.line(`  ${what.padEnd(23)} ${where}`);
-  terminal.line('\n  Paste this to ask it something:\n');
-  terminal.line(`curl -s ${graphql.url} \\
-  -H 'authorization: Bearer ${gateway.apiKey}' \\
-  -H 'content-type: application/json' \\
-  -d '${JSON.stringify({ query: dashboardQuery })}'`);
-  terminal.line('\n  What guests do shows up here. Ctrl-C stops everything.');
+  for (const [what = '', where = ''] of places) terminal.line(`  ${what.padEnd(22)} ${where}`);
+  terminal.heading('Paste this to ask it something');
+  terminal.line(curl(graphql.url, tenant.apiKey, dashboardQuery));
+  terminal.heading('What guests do is shown here. Ctrl-C stops everything.');
+}
+
+function curl(url: string, apiKey: string, query: string): string {
+  return [
+    `curl -s ${url}`,
+    `  -H 'authorization: Bearer ${apiKey}'`,
+    "  -H 'content-type: application/json'",
+    `  -d '${JSON.stringify({ query })}'`,
+  ].join(' \\\n');
 }

@@ -26,6 +26,7 @@ import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.j
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
+import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import { createTasks, crontab } from './jobs/tasks.js';
 import { startWorker, type Worker } from './jobs/worker.js';
 import { systemActor } from './kernel/actor.js';
@@ -119,7 +120,6 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
   running.add('feed', () => ground.feed.stop());
 
   const server = createHttpServer({ trustedProxies: config.http.trustedProxies, log });
-  running.add('http', () => server.close());
   const authenticate = (authorization: string | undefined) => credentials.authenticate(authorization);
   const sockets = await registerGraphqlSocket(server, {
     schema,
@@ -138,10 +138,12 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
   running.add('graphql', () => graphql.stop());
 
   await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
-  const worker = await startWorkerOf(ground, config, { mail, publicUrl, metrics, mailLimits });
+  const worker = await startWorkerOf(ground, config, { mail, publicUrl, metrics, mailLimits }, running);
   running.add('worker', () => worker.stop());
   registerHealth(server, { ready: () => readiness(ground, worker) });
   await serveMetrics(server, config, metrics, log, running);
+  // Last in, first out: stop accepting and drain, then everything that requests need.
+  running.add('http', () => server.close());
   running.add('sockets', () => sockets.stop());
   await server.listen({ host: config.http.host, port });
   return { publicUrl, mailboxUrl: mail.mailboxUrl, bootstrapKeyPath, ground, stop: () => running.stop() };
@@ -229,15 +231,24 @@ interface JobParts {
   mailLimits: MailLimits;
 }
 
+/** Logos are public pictures: private addresses are refused even where identity providers may be private. */
+function openLogoClient(log: Log, running: Running): (url: string) => Promise<Response> {
+  const outbound = createOutboundClient({ allowPrivateProviders: false, maxBytes: MAX_LOGO_BYTES, log });
+  running.add('logo client', () => outbound.close());
+  return (url) => outbound.fetch(url);
+}
+
 function startWorkerOf(
   ground: Ground & { url: string },
   config: Config,
   { mail, publicUrl, metrics, mailLimits }: JobParts,
+  running: Running,
 ): Promise<Worker> {
   const tasks = createTasks({
     context: (task) => new RequestContext(ground, systemActor(task), ground.log.child({ task })),
     deliver: (message) => mail.transport.send(message, mail.renderer.render(message)),
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor)),
+    fetchLogo: openLogoClient(ground.log, running),
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

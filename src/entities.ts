@@ -19,11 +19,13 @@ import { Passcode } from './features/redemption/passcode.entity.js';
 import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
 import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
+import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
 export const entities = [
   Tenant,
+  TenantLogo,
   ApiKey,
   ExternalUser,
   Identity,

@@ -10,22 +10,20 @@ try {
   // biome-ignore lint/style/noProcessEnv: the one place where the environment is handed to the configuration
   const config = loadConfig(process.env);
   const log = pino({ level: config.logLevel });
-  const app = await startApp({ config, log });
-  log.info(
-    { url: app.publicUrl.href, mailbox: app.mailboxUrl, bootstrapKey: app.bootstrapKeyPath },
-    'vestibule is ready',
-  );
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop(signal));
-
-  const stop = (signal: string) => {
-    log.info({ signal }, 'stopping');
-    // In-flight work gets this long; PostgreSQL takes back what was not committed.
-    setTimeout(() => process.exit(FAILED), config.shutdown.drainSeconds * 1000).unref();
-    app.stop().then(() => process.exit(0));
-  };
+  const starting = startApp({ config, log });
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Once: a second signal ends the process at once, as the system does by default.
+    process.once(signal, () => {
+      log.info({ signal }, 'stopping');
+      // In-flight work gets this long; PostgreSQL takes back what was not committed.
+      setTimeout(() => process.exit(FAILED), config.shutdown.drainSeconds * 1000).unref();
+      starting.then((app) => app.stop()).finally(() => process.exit(0));
+    });
+  }
+  const { publicUrl, mailboxUrl, bootstrapKeyPath } = await starting;
+  log.info({ url: publicUrl.href, mailbox: mailboxUrl, bootstrapKey: bootstrapKeyPath }, 'vestibule is ready');
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof ConfigError ? error.message : `Vestibule could not start: ${(error as Error).message}`}\n`,
-  );
+  const text = error instanceof ConfigError ? error.message : `Vestibule could not start: ${(error as Error).message}`;
+  process.stderr.write(`${text}\n`);
   process.exit(error instanceof ConfigError ? MISCONFIGURED : FAILED);
 }

@@ -18,6 +18,7 @@ import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitati
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { loadPasscodeMail, markPasscodeSent } from '../features/redemption/passcodes.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
+import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
 import { DAY, later } from '../kernel/clock.js';
 import type { MailMessage } from '../kernel/mail-message.js';
 import { PermanentMailError, TemporaryMailError } from '../mail/mail-errors.js';
@@ -28,6 +29,7 @@ export interface TaskParts {
   context(task: string): RequestContext;
   deliver(message: MailMessage): Promise<void>;
   bulkInvites: BulkInviteRun;
+  fetchLogo(url: string): Promise<Response>;
   publicUrl: URL;
   eventRetentionDays: number;
   observeMail(outcome: 'sent' | 'failed' | 'postponed'): void;
@@ -64,6 +66,7 @@ export function createTasks(parts: TaskParts): TaskList {
     },
     [RUN_BULK_INVITE_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal }) =>
       parts.bulkInvites.run(ctx, bulkInviteId, abortSignal ? { signal: abortSignal } : {}),
+    [FETCH_LOGO_TASK]: (ctx, logo: LogoToFetch) => fetchLogo(ctx, parts.fetchLogo, logo),
     expire_invitations: async (ctx) => {
       while (await sweepExpiredInvitations(ctx)) ctx.log.debug({}, 'expired a batch of invitations');
     },

@@ -32,6 +32,8 @@ const statuses = {
 
 export type ProblemCode = keyof typeof statuses;
 
+export const problemCodes = Object.keys(statuses) as ProblemCode[];
+
 export interface Problem {
   code: ProblemCode;
   status: number;

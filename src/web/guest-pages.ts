@@ -22,11 +22,12 @@ export interface Setting {
 export type OpenLink = Extract<LinkView, { offer: Offer }>;
 
 export function linkPage(
-  { offer, refusal, isDeclined }: OpenLink,
+  { offer, refusal, isDeclined, isRedeemedHere }: OpenLink,
   token: string,
   csrf: string,
   setting: Setting,
 ): Page {
+  if (isRedeemedHere) return landedPage(offer, setting);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
   return page('link', offer, setting, {
     ...inviterFacts(offer),
@@ -43,9 +44,8 @@ export function linkPage(
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function flowPage(view: FlowView, csrf: string, setting: Setting, found: Problem | null = null): Page {
   const { flow, offer } = view;
-  if (flow.status === 'REDEEMED')
-    return page('landed', offer, setting, { app: offer.appName, landingUrl: offer.landingUrl });
-  if (flow.status === 'DECLINED') return page('declined', offer, setting, { isFinal: offer.declineProven });
+  if (flow.status === 'REDEEMED') return landedPage(offer, setting);
+  if (flow.status === 'DECLINED') return declinedPage(offer, setting);
   const refusal = flowRefusal(flow, offer, setting.now);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
   // A mismatch has a page of its own, with both addresses.
@@ -86,6 +86,10 @@ export function leavingPage(
   setting: Setting,
 ): Page {
   return page('leaving', offer, setting, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
+}
+
+function landedPage(offer: Offer, setting: Setting): Page {
+  return page('landed', offer, setting, { app: offer.appName, landingUrl: offer.landingUrl });
 }
 
 export function declinedPage(offer: Offer, setting: Setting): Page {

@@ -16,6 +16,8 @@ export interface HttpServerOptions {
 
 /** Until a request has arrived whole: uploads of any size are streamed, so this is long. */
 const REQUEST_TIMEOUT = 15 * MINUTE;
+/** A link copied with something behind it still gets the page that says so. */
+const MAX_PARAMETER_LENGTH = 1000;
 const KEEP_ALIVE_TIMEOUT = 72 * SECOND;
 
 export function createHttpServer({ trustedProxies, log }: HttpServerOptions): FastifyInstance {
@@ -23,6 +25,7 @@ export function createHttpServer({ trustedProxies, log }: HttpServerOptions): Fa
     logger: false,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
     requestTimeout: REQUEST_TIMEOUT,
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
     // A caller's own request id would let it forge log lines.
     requestIdHeader: false,

@@ -49,7 +49,7 @@ async function showLink(
   const ctx = tools.context(request);
   const { token } = request.params;
   const setting = tools.setting(request);
-  const view = await tools.redemption.view(ctx, token);
+  const view = await tools.redemption.view(ctx, token, tools.browserCookie.read(request));
   if (view.offer === null) return tools.show(reply, problemPage(problem(view.refusal), setting));
   return tools.show(reply, linkPage(view, token, formToken(ctx.secrets, linkForm(token)), setting));
 }

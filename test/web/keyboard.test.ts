@@ -25,9 +25,9 @@ afterAll(async () => {
 });
 
 // Run in the browser, whose types are not ours.
-const OUTLINE = 'element => getComputedStyle(element).outlineStyle';
-const NAME_LENGTH =
-  'element => element.tagName === "INPUT" ? element.labels.length : element.textContent.trim().length';
+const OUTLINE_OF_FOCUSED = 'getComputedStyle(document.activeElement).outlineStyle';
+const NAMELESS = `[...document.querySelectorAll('button, a, input:not([type=hidden])')]
+  .filter((each) => (each.tagName === 'INPUT' ? each.labels.length : each.textContent.trim().length) === 0).length`;
 
 /** Tabs to the button that says so and presses it. */
 async function press(page: Page, label: string): Promise<void> {
@@ -35,7 +35,7 @@ async function press(page: Page, label: string): Promise<void> {
     await page.keyboard.press('Tab');
     const focused = page.locator(':focus');
     if ((await focused.count()) === 0 || (await focused.textContent()) !== label) continue;
-    expect(await focused.evaluate(OUTLINE)).toBe('solid');
+    expect(await page.evaluate(OUTLINE_OF_FOCUSED)).toBe('solid');
     await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
     return;
   }
@@ -100,9 +100,7 @@ describe('in a real browser, by keyboard alone', () => {
       expect(await page.getByRole('heading', { level: 1 }).count()).toBe(1);
       expect(await page.getByRole('main').count()).toBe(1);
       expect(await page.title()).not.toBe('');
-      for (const element of await page.locator('button, a, input:not([type=hidden])').all()) {
-        expect(await element.evaluate(NAME_LENGTH)).toBeGreaterThan(0);
-      }
+      expect(await page.evaluate(NAMELESS)).toBe(0);
     };
     await page.goto(redeemUrl);
     await check();

@@ -177,11 +177,24 @@ describe('a page', () => {
     const guest = await invite();
     const changed = guest.redeemUrl.replace(/.$/, (last) => (last === 'A' ? 'B' : 'A'));
     const pages = [];
-    for (const url of [changed, `${gateway.url}/redeem/inv_01h455vb4pex5vsknk084sn02q.x`, `${gateway.url}/redeem/x`]) {
+    for (const url of [
+      changed,
+      `${gateway.url}/redeem/inv_01h455vb4pex5vsknk084sn02q.x`,
+      `${gateway.url}/redeem/x`,
+      `${guest.redeemUrl}${'x'.repeat(500)}`,
+    ]) {
       pages.push(await new GuestBrowser().get(url));
     }
     expect(new Set(pages.map((page) => page.html)).size).toBe(1);
     expect(pages[0]?.status).toBe(404);
+  });
+
+  it('of no flow or sign-in there is says so, whatever stands in its address', async () => {
+    const browser = new GuestBrowser();
+    await startAt(browser, (await invite()).redeemUrl);
+    for (const path of ['/r/x', '/r/%00', '/r/..%2F..', '/sign-in/callback/%00?state=x', '/sign-in/callback/x']) {
+      expect([path, (await browser.get(gateway.url + path)).status]).toEqual([path, 404]);
+    }
   });
 
   it('speaks the language of the invitation, or of the browser where there is none', async () => {

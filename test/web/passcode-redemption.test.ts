@@ -106,6 +106,7 @@ describe('a guest with a passcode', () => {
     await browser.submit(consent, '/accept');
     expect((await browser.submit(consent, '/accept')).refreshTo).toBe('https://orders.contoso.example/');
     expect(await eventsOf(guest.id)).toHaveLength(6);
+    expect((await browser.get(guest.redeemUrl)).html).toContain('You are a guest of Contoso now');
     const late = await new GuestBrowser().get(guest.redeemUrl);
     expect(late.html).toContain('ALREADY_REDEEMED');
     expect(late.forms).toEqual([]);

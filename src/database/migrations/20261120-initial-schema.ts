@@ -39,6 +39,17 @@ create table tenant (
   unique (slug)
 );
 
+create table tenant_logo (
+  tenant_id text collate "C" not null,
+  source_url text not null,
+  content_type text not null,
+  image bytea not null,
+  hash text collate "C" not null,
+  fetched_at timestamptz(3) not null,
+  primary key (tenant_id),
+  foreign key (tenant_id) references tenant (id)
+);
+
 create table api_key (
   id text collate "C" not null,
   tenant_id text collate "C",

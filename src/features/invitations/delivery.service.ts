@@ -32,7 +32,7 @@ export async function loadInvitationMail(
   publicUrl: URL,
 ): Promise<MailMessage | null> {
   const invitation = await loadSendable(ctx, invitationId, linkVersion);
-  if (!invitation || invitation.delivery !== 'QUEUED') return null;
+  if (invitation?.delivery !== 'QUEUED') return null;
   const token = remakeLink(ctx.secrets, invitationId, linkVersion, invitation.linkHash);
   if (!token)
     throw new Error(

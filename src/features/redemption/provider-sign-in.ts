@@ -6,6 +6,7 @@
 import { sql } from 'kysely';
 import { parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, type UserErrorCode } from '../../kernel/errors.js';
+import { isIdOf } from '../../kernel/ids.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { ProvenIdentity, SignInSecrets } from '../identity-providers/connector.js';
@@ -34,8 +35,6 @@ export async function rememberSignIn(
 
 export interface SpentSignIn {
   flowId: string;
-  tenantId: string;
-  providerId: string;
   secrets: SignInSecrets;
 }
 
@@ -45,16 +44,19 @@ export interface Callback {
   browserToken: string;
 }
 
-/**
- * Takes the state out of the table, which succeeds once. Another browser finds nothing and spends nothing.
- * @throws UserError INVITATION_NOT_FOUND when this browser waits for no such answer.
- */
-export async function spendSignIn(
-  ctx: RequestContext,
-  { state, providerId, browserToken }: Callback,
-): Promise<SpentSignIn> {
+/** @throws UserError INVITATION_NOT_FOUND when this browser waits for no such answer. */
+export async function spendSignIn(ctx: RequestContext, callback: Callback): Promise<SpentSignIn> {
+  const spent = isIdOf('IdentityProvider', callback.providerId) ? await takeSignIn(ctx, callback) : undefined;
+  if (!spent)
+    throw refuse('INVITATION_NOT_FOUND', { message: 'This sign-in is over. Open the link in your invitation again.' });
+  const { flowId, sealed } = spent;
+  return { flowId, secrets: JSON.parse(ctx.secrets.open(sealed, sealContext(flowId))) as SignInSecrets };
+}
+
+/** Takes the state out of the table, which succeeds once. Another browser finds nothing and spends nothing. */
+async function takeSignIn(ctx: RequestContext, { state, providerId, browserToken }: Callback) {
   const { rows } = await ctx.transaction(null, ({ db }) =>
-    sql<{ flowId: string; tenantId: string; sealed: Buffer }>`
+    sql<{ flowId: string; sealed: Buffer }>`
       update redemption_flow f set sign_in_state_hash = null, sealed_sign_in = null
       from (
         select id, sealed_sign_in from redemption_flow
@@ -63,18 +65,9 @@ export async function spendSignIn(
         for update
       ) waiting
       where f.id = waiting.id
-      returning f.id as "flowId", f.tenant_id as "tenantId", waiting.sealed_sign_in as sealed`.execute(db),
+      returning f.id as "flowId", waiting.sealed_sign_in as sealed`.execute(db),
   );
-  const [spent] = rows;
-  if (!spent)
-    throw refuse('INVITATION_NOT_FOUND', { message: 'This sign-in is over. Open the link in your invitation again.' });
-  const { flowId, tenantId, sealed } = spent;
-  return {
-    flowId,
-    tenantId,
-    providerId,
-    secrets: JSON.parse(ctx.secrets.open(sealed, sealContext(flowId))) as SignInSecrets,
-  };
+  return rows[0];
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
+import { isIdOf } from '../../kernel/ids.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import { providersForDomain } from '../identity-providers/identity-providers.service.js';
@@ -86,6 +87,7 @@ export interface Flow
 
 /** Undefined: there is none, it is over, or it belongs to another browser. */
 export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | undefined> {
+  if ('flowId' in key && !isIdOf('RedemptionFlow', key.flowId)) return undefined;
   const { rows } = await sql<Flow>`
     select f.id, f.tenant_id as "tenantId", f.invitation_id as "invitationId", f.link_version as "linkVersion", f.status,
       f.proven_at as "provenAt", f.proof_kind as "proofKind", f.proof_provider_id as "proofProviderId",
@@ -94,6 +96,17 @@ export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | 
       exists (select from passcode p where p.flow_id = f.id and p.expires_at > ${now} and p.used_at is null) as "hasPasscode"
     from redemption_flow f where ${ownedBy(key)} and f.expires_at > ${now}`.execute(db);
   return rows[0];
+}
+
+/** Whether this browser's own flow spent the invitation; known as long as the flow is kept. */
+export async function redeemedIn(db: Db, invitationId: string, browserToken: string | null): Promise<boolean> {
+  if (browserToken === null) return false;
+  const { rows } = await sql`
+    select from redemption_flow
+    where invitation_id = ${invitationId} and browser_hash = ${hashToken(browserToken)} and status = 'REDEEMED'`.execute(
+    db,
+  );
+  return rows.length > 0;
 }
 
 function ownedBy(key: FlowKey) {

@@ -21,7 +21,7 @@ import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider
 import { createPasscode, provePasscode } from './passcodes.service.js';
 import { recordRefusal } from './proof.js';
 import { judgeIdentity, rememberSignIn, signInCallbackUrl, spendSignIn } from './provider-sign-in.js';
-import { type Flow, type FlowKey, loadMethods, loadOffer, type Offer } from './redemption.queries.js';
+import { type Flow, type FlowKey, loadMethods, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
 import { isProven, linkRefusal, mayUndoDecline } from './redemption.states.js';
 import { type FlowHolder, startFlow } from './start.js';
 import { checkFlowOpen, inStep, loadFlow } from './steps.js';
@@ -31,10 +31,18 @@ export { consentVersionOf } from './consent.js';
 export type { Method } from './methods.js';
 export type { Flow, FlowKey, Offer } from './redemption.queries.js';
 
-/** What a link opens, for whoever holds it. `refusal` null: it may be started. */
+/** What a link opens, for whoever holds it. */
 export type LinkView =
   | { offer: null; refusal: 'INVITATION_NOT_FOUND' }
-  | { offer: Offer; refusal: UserErrorCode | null; isDeclined: boolean };
+  | {
+      offer: Offer;
+      /** Null: it may be started. */
+      refusal: UserErrorCode | null;
+      /** It was declined without proof, and starting takes that back. */
+      isDeclined: boolean;
+      /** It was accepted in the browser that asks. */
+      isRedeemedHere: boolean;
+    };
 
 export interface FlowView {
   flow: Flow;
@@ -73,14 +81,16 @@ export class RedemptionService {
     this.#publicUrl = publicUrl;
   }
 
-  /** Reads only: mail scanners open links too. */
-  async view(ctx: RequestContext, token: string): Promise<LinkView> {
+  /** Reads only: mail scanners open links too. `browserToken` null: a browser never seen. */
+  async view(ctx: RequestContext, token: string, browserToken: string | null = null): Promise<LinkView> {
     const link = await openLink(ctx, token);
     if (link.kind === 'unknown') return { offer: null, refusal: 'INVITATION_NOT_FOUND' };
     const offer = await loadOffer(ctx.db, link.invitation.id);
     const now = ctx.clock.now();
     const refusal = link.kind === 'superseded' ? 'SUPERSEDED' : linkRefusal(offer, link.invitation.linkVersion, now);
-    return { offer, refusal, isDeclined: refusal === null && mayUndoDecline(offer, now) };
+    const isRedeemedHere =
+      refusal === 'ALREADY_REDEEMED' && (await redeemedIn(ctx.db, offer.invitationId, browserToken));
+    return { offer, refusal, isDeclined: refusal === null && mayUndoDecline(offer, now), isRedeemedHere };
   }
 
   /**

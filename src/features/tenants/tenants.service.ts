@@ -10,6 +10,7 @@ import { reachTenant } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import { Tenant } from './tenant.entity.js';
+import { queueLogo } from './tenant-logo.service.js';
 
 export interface NewTenant {
   slug: string;
@@ -100,8 +101,9 @@ export class TenantsService {
 
   async #change(ctx: RequestContext, id: string, change: Partial<Tenant>): Promise<string> {
     await reachTenant(ctx, id);
-    await ctx.transaction(id, async ({ em }) => {
-      Object.assign(await em.findOneOrFail(Tenant, { id }), change);
+    await ctx.transaction(id, async (tx) => {
+      Object.assign(await tx.em.findOneOrFail(Tenant, { id }), change);
+      if (change.logoUrl !== undefined) await queueLogo(tx, id, change.logoUrl);
     });
     return id;
   }

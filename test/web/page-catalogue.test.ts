@@ -1,0 +1,163 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { FlowView, Offer } from '../../src/features/redemption/redemption.service.js';
+import { later, MINUTE } from '../../src/kernel/clock.js';
+import { languages } from '../../src/kernel/languages.js';
+import { problem, problemCodes } from '../../src/web/error-pages.js';
+import { flowPage, leavingPage, linkPage, problemPage } from '../../src/web/guest-pages.js';
+import type { Page } from '../../src/web/page.js';
+import { PageRenderer } from '../../src/web/page-renderer.js';
+
+const templates = join(import.meta.dirname, '../../templates');
+const now = new Date('2026-11-20T12:00:00Z');
+const setting = { publicUrl: new URL('https://guests.example'), now, language: 'en' as const };
+const signIn = { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam' } as const;
+const passcode = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' } as const;
+
+let renderer: PageRenderer;
+beforeAll(async () => {
+  renderer = await PageRenderer.load(templates);
+});
+
+function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offer {
+  return {
+    invitationId: 'inv_1',
+    tenantId: 'tnt_1',
+    externalUserId: 'usr_1',
+    email: 'ada@fabrikam.example',
+    emailKey: 'ada@fabrikam.example',
+    guestName: 'Ada',
+    inviterName: 'Kim Min-ji',
+    inviterRevoked: false,
+    message: 'Welcome\n\nto the project',
+    language,
+    startedAt: null,
+    status: 'PENDING',
+    expiresAt: later(now, 40 * MINUTE),
+    linkVersion: 1,
+    declineProven: false,
+    tenantName: 'Contoso',
+    logoUrl: 'https://guests.example/t/contoso/logo',
+    accentColor: '#ffe600',
+    supportEmail: 'help@contoso.example',
+    privacyStatementUrl: 'https://contoso.example/privacy',
+    termsOfUseUrl: 'https://contoso.example/terms',
+    appName: 'Order Desk',
+    landingUrl: 'https://orders.contoso.example/',
+    ...change,
+  };
+}
+
+function viewOf(offer: Offer, change: Partial<FlowView['flow']> = {}, rest: Partial<FlowView> = {}): FlowView {
+  const flow = {
+    id: 'rdm_1',
+    tenantId: 'tnt_1',
+    invitationId: 'inv_1',
+    linkVersion: 1,
+    status: 'STARTED' as const,
+    provenAt: null,
+    proofKind: null,
+    proofProviderId: null,
+    proofIssuer: null,
+    proofSubject: null,
+    proofDisplayName: null,
+    mismatchedEmail: null,
+    createdAt: now,
+    expiresAt: later(now, 30 * MINUTE),
+    hasPasscode: false,
+    ...change,
+  };
+  return { flow, offer, methods: [passcode], isProven: false, ...rest };
+}
+
+/** Every kind of page, rich and bare. */
+function pagesIn(language: Offer['language']): Page[] {
+  const bare = {
+    inviterName: null,
+    message: null,
+    appName: null,
+    landingUrl: null,
+    logoUrl: null,
+    supportEmail: null,
+    privacyStatementUrl: null,
+    termsOfUseUrl: null,
+  };
+  return [offerIn(language), offerIn(language, bare)].flatMap((offer) => [
+    linkPage({ offer, refusal: null, isDeclined: false, isRedeemedHere: false }, 'token', 'csrf', setting),
+    linkPage({ offer, refusal: null, isDeclined: true, isRedeemedHere: false }, 'token', 'csrf', setting),
+    linkPage(
+      { offer, refusal: 'ALREADY_REDEEMED', isDeclined: false, isRedeemedHere: false },
+      'token',
+      'csrf',
+      setting,
+    ),
+    flowPage(viewOf(offer), 'csrf', setting),
+    flowPage(viewOf(offer, { hasPasscode: true }), 'csrf', setting, problem('RATE_LIMITED', 61)),
+    flowPage(viewOf(offer, {}, { methods: [signIn] }), 'csrf', setting),
+    flowPage(viewOf(offer, { mismatchedEmail: 's•••@x•••.example' }, { methods: [signIn] }), 'csrf', setting),
+    flowPage(viewOf(offer, { status: 'PROVEN' }, { isProven: true }), 'csrf', setting),
+    flowPage(viewOf(offer, { status: 'REDEEMED' }), 'csrf', setting),
+    flowPage(viewOf(offer, { status: 'DECLINED' }), 'csrf', setting),
+    leavingPage(offer, { url: 'https://orders.contoso.example/?a=1&b=2', name: 'Order Desk', reason: 'app' }, setting),
+    leavingPage(offer, { url: 'https://login.fabrikam.example/', name: 'Fabrikam', reason: 'provider' }, setting),
+    ...problemCodes.map((code) => problemPage(problem(code), setting, { offer, continueTo: '/r/rdm_1' })),
+  ]);
+}
+
+const voidElements = new Set(['meta', 'link', 'img', 'input', '!doctype']);
+
+/** Names of elements left open or closed out of order. */
+function unbalanced(html: string): string[] {
+  const open: string[] = [];
+  for (const [, slash, name = ''] of html.matchAll(/<(\/?)(!?[a-z0-9]+)/g)) {
+    if (voidElements.has(name)) continue;
+    if (!slash) open.push(name);
+    else if (open.pop() !== name) return [name];
+  }
+  return open;
+}
+
+describe.each(languages)('every page in %s', (language) => {
+  it('is whole, says its language, and leaves no sentence or value out', () => {
+    for (const page of pagesIn(language)) {
+      const html = renderer.render(page);
+      expect([page.template, unbalanced(html)]).toEqual([page.template, []]);
+      expect(html).toContain(`<html lang="${language}">`);
+      expect(html.match(/<h1/g)).toHaveLength(1);
+      expect(html).not.toMatch(/undefined|\[object|\{\{|action=""|href=""/);
+    }
+  });
+
+  it('leads each form to a step of its own, with its token', () => {
+    for (const page of pagesIn(language)) {
+      for (const [form] of renderer.render(page).matchAll(/<form.*?<\/form>/gs)) {
+        expect(form).toMatch(/method="post" action="\/(redeem\/token|r\/rdm_1)(\/[a-z/-]+)?"/);
+        expect(form).toContain('<input type="hidden" name="csrf" value="csrf">');
+        expect(form.match(/<button/g)).toHaveLength(1);
+      }
+    }
+  });
+});
+
+it('a logo from elsewhere is not shown, because it would tell that place who opens the page', () => {
+  const offer = offerIn('en', { logoUrl: 'https://cdn.example/logo.png' });
+  expect(renderer.render(flowPage(viewOf(offer), 'csrf', setting))).not.toContain('cdn.example');
+});
+
+it('no sentence for pages is left unused', () => {
+  const files = readdirSync(join(templates, 'web'), { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.hbs'),
+  );
+  const source = files.map((file) => readFileSync(join(templates, 'web', file), 'utf8')).join('\n');
+  const used = new Set([...source.matchAll(/\bt "([^"]+)"/g)].map(([, key]) => key));
+  for (const code of problemCodes) for (const part of ['title', 'text']) used.add(`web.problem.${code}.${part}`);
+  const catalogue = JSON.parse(readFileSync(join(templates, 'locales/en.json'), 'utf8')) as { web: object };
+  expect(keysOf(catalogue.web, 'web').filter((key) => !used.has(key))).toEqual([]);
+});
+
+function keysOf(value: object, prefix: string): string[] {
+  return Object.entries(value).flatMap(([key, inner]) =>
+    typeof inner === 'string' ? [`${prefix}.${key}`] : keysOf(inner as object, `${prefix}.${key}`),
+  );
+}

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import type { Part } from './stage.js';
 
 export interface ChildOptions {
   /** Shown when it fails. */
@@ -20,7 +21,7 @@ export interface ChildOptions {
 const LAST_WORDS = 20;
 const STOP_SECONDS = 15;
 
-export class Child {
+export class Child implements Part {
   /** Never fulfils; rejects when the process ends before it was told to. */
   readonly failed: Promise<never>;
   readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
@@ -40,7 +41,7 @@ export class Child {
     this.failed = this.#failure(name);
     this.failed.catch(() => undefined);
     // However the demo ends, its processes do not stay behind.
-    process.once('exit', () => this.kill('SIGTERM'));
+    process.once('exit', () => this.#signal('SIGTERM'));
   }
 
   /** The next line on its stdout. */
@@ -49,16 +50,15 @@ export class Child {
     return line;
   }
 
-  kill(signal: NodeJS.Signals): void {
-    this.#stopping = true;
-    if (this.#isRunning()) this.#process.kill(signal);
+  kill(): void {
+    this.#signal('SIGKILL');
   }
 
   async stop(): Promise<void> {
     if (!this.#isRunning()) return;
     const ended = once(this.#process, 'exit');
-    this.kill('SIGTERM');
-    const timer = setTimeout(() => this.kill('SIGKILL'), STOP_SECONDS * 1000);
+    this.#signal('SIGTERM');
+    const timer = setTimeout(() => this.kill(), STOP_SECONDS * 1000);
     await ended;
     clearTimeout(timer);
   }
@@ -67,6 +67,11 @@ export class Child {
     const [code, signal] = await once(this.#process, 'close');
     if (this.#stopping) return new Promise(() => undefined);
     throw new Error([`${name} ended by itself (${signal ?? code}).`, ...this.#lastWords].join('\n'));
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    this.#stopping = true;
+    if (this.#isRunning()) this.#process.kill(signal);
   }
 
   #remember(line: string): void {

@@ -42,12 +42,23 @@ export class GraphqlClient {
 
   /** The one field of each result, as they come, until the subscription completes. */
   async *follow<T>(query: string, variables: Record<string, unknown>): AsyncGenerator<T> {
-    for await (const result of this.#socket.iterate({ query, variables })) yield onlyField(result);
+    try {
+      for await (const result of this.#socket.iterate({ query, variables })) yield onlyField(result);
+    } catch (cause) {
+      throw cause instanceof Error ? cause : brokenOff(cause);
+    }
   }
 
-  async close(): Promise<void> {
+  async stop(): Promise<void> {
     await this.#socket.dispose();
   }
+}
+
+/** graphql-ws throws what the gateway answered, a list of errors, or the event that closed the socket. */
+function brokenOff(cause: unknown): Error {
+  if (Array.isArray(cause)) return new Error(`GraphQL answered: ${cause.map(({ message }) => message).join(' ')}`);
+  const { code, reason } = cause as { code?: number; reason?: string };
+  return new Error(`The gateway closed the socket (${[code, reason].filter(Boolean).join(' ')}).`);
 }
 
 function onlyField<T>({ data, errors }: GraphqlResult): T {

@@ -29,7 +29,7 @@ async function run(): Promise<number> {
     await orEarlierEnd(showWhereToLook(terminal, scene));
     return await orEarlierEnd(new Promise<never>(() => undefined));
   } catch (error) {
-    return await end(error instanceof Interruption ? code : fail(error as Error));
+    return error instanceof Interruption ? await end(code) : await end(FAILED, error as Error);
   }
 }
 
@@ -44,16 +44,11 @@ function untilInterrupted(): Promise<never> {
   });
 }
 
-function fail(error: Error): number {
+async function end(code: number, failure?: Error): Promise<number> {
   terminal.close();
-  terminal.failure(error.message);
-  return FAILED;
-}
-
-async function end(code: number): Promise<number> {
-  terminal.close();
-  terminal.line('\nStopping everything …');
-  const problems = await stage.clear();
+  terminal.heading('Stopping everything');
+  // One breakdown often shows in several places; each reason is told once.
+  const problems = new Set([...(failure ? [failure] : []), ...(await stage.clear())]);
   for (const { message } of problems) terminal.failure(message);
-  return problems.length > 0 ? FAILED : code;
+  return problems.size > 0 ? FAILED : code;
 }

@@ -1,7 +1,16 @@
 /** Everything the demo has started: stopped in reverse order however the demo ends, and watched for breaking down before. */
+export interface Part {
+  stop(): unknown;
+  /** Ends it at once. */
+  kill?(): void;
+  /** Never fulfils; rejects when it breaks down. */
+  failed?: Promise<never>;
+}
+
 export class Stage {
-  readonly #stops: (() => unknown)[] = [];
+  readonly #parts: Part[] = [];
   readonly #kills: (() => void)[] = [];
+  readonly #problems: Error[] = [];
   readonly #failure = Promise.withResolvers<never>();
 
   constructor() {
@@ -13,28 +22,30 @@ export class Stage {
     return this.#failure.promise;
   }
 
-  add(stop: () => unknown, { failed, kill }: { failed?: Promise<never>; kill?: () => void } = {}): void {
-    this.#stops.push(stop);
-    if (kill) this.#kills.push(kill);
-    if (failed) this.watch(failed);
+  add(part: Part): void {
+    this.#parts.push(part);
+    if (part.kill) this.#kills.push(() => part.kill?.());
+    if (!part.failed) return;
+    this.watch(part.failed);
+    part.failed.catch((error) => this.#problems.push(error));
   }
 
+  /** What depends on parts and breaks down with them. */
   watch(failed: Promise<never>): void {
     failed.catch(this.#failure.reject);
   }
 
-  /** One thing that does not stop keeps no other from stopping. @returns what went wrong. */
+  /** A part that does not stop keeps no other from stopping. @returns what broke down, before or while stopping. */
   async clear(): Promise<Error[]> {
-    const problems: Error[] = [];
     // One by one, because what was being started when the demo was interrupted may still come.
-    for (let stop = this.#stops.pop(); stop; stop = this.#stops.pop()) {
+    for (let part = this.#parts.pop(); part; part = this.#parts.pop()) {
       try {
-        await stop();
+        await part.stop();
       } catch (error) {
-        problems.push(error as Error);
+        this.#problems.push(error as Error);
       }
     }
-    return problems;
+    return this.#problems;
   }
 
   /** For who cannot wait. `clear` goes on, and finds the processes gone. */

@@ -61,10 +61,9 @@ async function timed<T>(terminal: Terminal, title: string, work: () => Promise<T
 
 async function openGateway(stage: Stage): Promise<Gateway> {
   const dataDir = await makeDataDir();
-  stage.add(() => removeDataDir(dataDir));
+  stage.add({ stop: () => removeDataDir(dataDir) });
   const gateway = await startGateway(dataDir);
-  const { process } = gateway;
-  stage.add(() => process.stop(), { failed: process.failed, kill: () => process.kill('SIGKILL') });
+  stage.add(gateway.process);
   await untilReady(gateway);
   return gateway;
 }
@@ -72,7 +71,7 @@ async function openGateway(stage: Stage): Promise<Gateway> {
 /** @returns its address. */
 async function openApp(stage: Stage): Promise<string> {
   const app = await startLandingApp(await freePort(4001));
-  stage.add(() => app.stop());
+  stage.add(app);
   return app.url;
 }
 
@@ -82,7 +81,7 @@ function openTenant(stage: Stage, gateway: Gateway): Promise<Tenant> {
 
 function openGraphql(stage: Stage, gateway: Gateway, apiKey: string): GraphqlClient {
   const graphql = new GraphqlClient(gateway.url, apiKey);
-  stage.add(() => graphql.close());
+  stage.add(graphql);
   return graphql;
 }
 
@@ -92,7 +91,7 @@ async function openPartner(stage: Stage, graphql: GraphqlClient, tenant: Tenant,
   const issuer = partnerIssuer(port);
   const client = await trustFabrikam(graphql, tenant.id, { issuer, gatewayUrl: gateway.url });
   const partner = startPartner(port, client);
-  stage.add(() => partner.stop(), { failed: partner.failed, kill: () => partner.kill('SIGKILL') });
+  stage.add(partner);
   await untilPartnerReady(partner, issuer);
 }
 

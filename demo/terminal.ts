@@ -26,6 +26,11 @@ const showsBar = process.stdout.isTTY && !process.env.CI;
 export class Terminal {
   #bars: MultiBar | null = null;
 
+  constructor() {
+    // A terminal that was closed does not keep the demo from cleaning up.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+  }
+
   heading(text: string): void {
     this.line(`\n${styleText(['bold', 'cyan'], text)}`);
   }

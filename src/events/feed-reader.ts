@@ -77,7 +77,9 @@ export async function readTail(db: Db, after: FeedPlace, limit: number): Promise
       select epoch, pg_snapshot_xmin(pg_current_snapshot()) as xmin from feed_state
     )
     select h.epoch as "horizonEpoch", h.xmin as "horizonXid",
-      exists (select from event n where (n.epoch, n.xid) >= (h.epoch, h.xmin)) as hidden, tail.*
+      coalesce((
+        select (n.epoch, n.xid) >= (h.epoch, h.xmin) from event n order by n.epoch desc, n.xid desc, n.seq desc limit 1
+      ), false) as hidden, tail.*
     from horizon h left join lateral (
       select ${feedColumns} from event e
       where (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid) < (h.epoch, h.xmin)

@@ -41,6 +41,8 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
   #served: FeedPlace;
   /** Replay goes up to here; null once live. */
   #replayUpTo: FeedPlace | null;
+  /** A cursor that another, faster process gave: what this one's tail has not handed out up to here was served there. */
+  #servedElsewhere: FeedPlace | null;
   #missed: FeedEvent[] = [];
   #wake: (() => void) | null = null;
   #overflowed = false;
@@ -52,7 +54,9 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
     this.#options = options;
     const now = options.tail.position;
     this.#served = options.after ?? now;
-    this.#replayUpTo = options.after ? now : null;
+    const isAhead = options.after !== null && comparePlaces(options.after, now) > 0;
+    this.#replayUpTo = isAhead ? null : options.after && now;
+    this.#servedElsewhere = isAhead ? options.after : null;
     this.#owesCheckpoint = true;
     this.#leave = options.tail.join(options.tenantId, { receive: (event) => this.#receive(event) });
   }
@@ -130,13 +134,20 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
   }
 
   #receive(event: FeedEvent): void {
-    if (this.#overflowed || !passesFilter(event, this.#options.filter)) return;
+    if (this.#overflowed || this.#wasServedElsewhere(event) || !passesFilter(event, this.#options.filter)) return;
     if (this.#queue.length >= (this.#replayUpTo ? MAX_QUEUE_WHILE_REPLAYING : MAX_QUEUE)) {
       this.#overflow();
       return;
     }
     this.#queue.push(event);
     this.#wake?.();
+  }
+
+  #wasServedElsewhere(event: FeedEvent): boolean {
+    if (!this.#servedElsewhere) return false;
+    const wasServed = comparePlaces(event, this.#servedElsewhere) <= 0;
+    if (!wasServed) this.#servedElsewhere = null;
+    return wasServed;
   }
 
   /** What is queued is dropped: the cursor given with FeedLagged brings it back. */

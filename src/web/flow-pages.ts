@@ -35,10 +35,10 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
     return backToFlow(reply, key.flowId);
   });
 
-  step('/sign-in', async ({ ctx, key, view, request, reply }) => {
+  step('/sign-in', async ({ ctx, key, view, reply }) => {
     const { redirectTo, providerName } = await redemption.beginSignIn(ctx, key);
     const to = { url: redirectTo, name: providerName, reason: 'provider' } as const;
-    return tools.show(reply, leavingPage(view.offer, to, tools.setting(request)));
+    return tools.show(reply, leavingPage(view.offer, to));
   });
 
   step('/accept', async ({ ctx, key, view, request, reply }) => {
@@ -47,7 +47,7 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
     const { appName, landingUrl } = view.offer;
     if (landingUrl === null) return backToFlow(reply, key.flowId);
     const to = { url: landingUrl, name: appName ?? landingUrl, reason: 'app' } as const;
-    return tools.show(reply, leavingPage(view.offer, to, tools.setting(request)));
+    return tools.show(reply, leavingPage(view.offer, to));
   });
 
   step('/decline', async ({ ctx, key, reply }) => {

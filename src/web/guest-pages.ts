@@ -13,7 +13,6 @@ import { brandOf, noBrand, type Page, type PageTemplate } from './page.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
-  publicUrl: URL;
   now: Date;
   /** Of the browser; used where no invitation says another. */
   language: Language;
@@ -27,9 +26,9 @@ export function linkPage(
   csrf: string,
   setting: Setting,
 ): Page {
-  if (isRedeemedHere) return landedPage(offer, setting);
+  if (isRedeemedHere) return landedPage(offer);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
-  return page('link', offer, setting, {
+  return page('link', offer, {
     ...inviterFacts(offer),
     startPath: `/redeem/${token}`,
     declinePath: `/redeem/${token}/decline`,
@@ -44,8 +43,8 @@ export function linkPage(
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function flowPage(view: FlowView, csrf: string, setting: Setting, found: Problem | null = null): Page {
   const { flow, offer } = view;
-  if (flow.status === 'REDEEMED') return landedPage(offer, setting);
-  if (flow.status === 'DECLINED') return declinedPage(offer, setting);
+  if (flow.status === 'REDEEMED') return landedPage(offer);
+  if (flow.status === 'DECLINED') return declinedPage(offer);
   const refusal = flowRefusal(flow, offer, setting.now);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
   // A mismatch has a page of its own, with both addresses.
@@ -58,7 +57,7 @@ export function flowPage(view: FlowView, csrf: string, setting: Setting, found: 
     address: maskEmailAddress(offer.email),
   };
   const [template, facts] = nextStep(view);
-  return { ...page(template, offer, setting, { ...shared, ...facts }), status: found?.status ?? 200 };
+  return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
 function nextStep(view: FlowView): [PageTemplate, Record<string, unknown>] {
@@ -80,20 +79,16 @@ function consentFacts(offer: Offer): Record<string, unknown> {
 }
 
 /** To another origin: chosen by a click or by the refresh, never by a redirect of the POST. */
-export function leavingPage(
-  offer: Offer,
-  to: { url: string; name: string; reason: 'app' | 'provider' },
-  setting: Setting,
-): Page {
-  return page('leaving', offer, setting, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
+export function leavingPage(offer: Offer, to: { url: string; name: string; reason: 'app' | 'provider' }): Page {
+  return page('leaving', offer, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
 }
 
-function landedPage(offer: Offer, setting: Setting): Page {
-  return page('landed', offer, setting, { app: offer.appName, landingUrl: offer.landingUrl });
+function landedPage(offer: Offer): Page {
+  return page('landed', offer, { app: offer.appName, landingUrl: offer.landingUrl });
 }
 
-export function declinedPage(offer: Offer, setting: Setting): Page {
-  return page('declined', offer, setting, { isFinal: offer.declineProven });
+export function declinedPage(offer: Offer): Page {
+  return page('declined', offer, { isFinal: offer.declineProven });
 }
 
 export interface ProblemFacts {
@@ -111,7 +106,7 @@ export function problemPage(found: Problem, setting: Setting, { offer, continueT
     landingUrl: redeemed ? (offer?.landingUrl ?? null) : null,
     app: offer?.appName ?? null,
   };
-  const brand = offer ? brandOf(offer, setting.publicUrl) : noBrand;
+  const brand = offer ? brandOf(offer) : noBrand;
   return { template: 'problem', status: found.status, language, brand, facts };
 }
 
@@ -134,6 +129,6 @@ function inviterFacts({ inviterName, message }: Offer): Record<string, unknown> 
   return { inviter: inviterName, messageLines: text ? text.split(/\r\n|[\n\r\u2028\u2029]/) : [] };
 }
 
-function page(template: PageTemplate, offer: Offer, { publicUrl }: Setting, facts: Record<string, unknown>): Page {
-  return { template, status: 200, language: offer.language, brand: brandOf(offer, publicUrl), facts };
+function page(template: PageTemplate, offer: Offer, facts: Record<string, unknown>): Page {
+  return { template, status: 200, language: offer.language, brand: brandOf(offer), facts };
 }

@@ -31,7 +31,7 @@ export function registerLinkPages(server: FastifyInstance, tools: PageTools): vo
     linkStep(tools, request, reply, async (ctx, token) => {
       await redemption.declineByLink(ctx, token);
       const { offer } = await redemption.view(ctx, token);
-      return offer ? tools.show(reply, declinedPage(offer, tools.setting(request))) : reply;
+      return offer ? tools.show(reply, declinedPage(offer)) : reply;
     }),
   );
 

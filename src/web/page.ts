@@ -17,8 +17,8 @@ export type PageTemplate = (typeof pageTemplates)[number];
 export interface PageBrand {
   /** Null: nobody knows whose page this would be. */
   tenant: string | null;
-  /** On our own origin, or none. */
-  logoUrl: string | null;
+  /** On our own origin: an image elsewhere would tell that place who opens the page. */
+  logoPath: string | null;
   /** `#rrggbb` */
   accentColor: string;
   supportEmail: string | null;
@@ -38,19 +38,19 @@ export interface BrandFacts extends Omit<PageBrand, 'tenant'> {
   tenantName: string;
 }
 
-export function brandOf(facts: BrandFacts, publicUrl: URL): PageBrand {
-  return {
-    tenant: facts.tenantName,
-    logoUrl: facts.logoUrl && URL.parse(facts.logoUrl)?.origin === publicUrl.origin ? facts.logoUrl : null,
-    accentColor: facts.accentColor,
-    supportEmail: facts.supportEmail,
-    privacyStatementUrl: facts.privacyStatementUrl,
-  };
+export function brandOf({
+  tenantName,
+  logoPath,
+  accentColor,
+  supportEmail,
+  privacyStatementUrl,
+}: BrandFacts): PageBrand {
+  return { tenant: tenantName, logoPath, accentColor, supportEmail, privacyStatementUrl };
 }
 
 export const noBrand: PageBrand = {
   tenant: null,
-  logoUrl: null,
+  logoPath: null,
   accentColor: '#1f5fbf',
   supportEmail: null,
   privacyStatementUrl: null,

@@ -15,6 +15,7 @@ import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
 import { registerLinkPages } from './link-pages.js';
+import { registerLogo } from './logo.js';
 import { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { securityHeaders } from './security-headers.js';
@@ -39,10 +40,11 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     context: (request) => new RequestContext(ground, stranger, ground.log.child({ requestId: request.id })),
-    setting: (request) => ({ publicUrl, now: ground.clock.now(), language: languageOf(request) }),
+    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
     show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
   };
   await registerAssets(server, templatesDirectory);
+  registerLogo(server, tools);
   await server.register(async (pages) => {
     // Forms only: JSON and plain text are what other kinds of cross-site requests look like.
     pages.removeAllContentTypeParsers();

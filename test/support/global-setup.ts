@@ -20,6 +20,8 @@ declare global {
 }
 
 export default async function globalSetup(): Promise<void> {
+  // An external server, to try the product against another PostgreSQL: `VESTIBULE_TEST_SERVER_URL=postgres://… npm test`.
+  if (process.env[TEST_SERVER_URL]) return;
   await removeLeftovers();
   // The server stops itself when the process exits, and a signal does not count as an exit by itself.
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(1));

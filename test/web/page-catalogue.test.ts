@@ -11,7 +11,7 @@ import { PageRenderer } from '../../src/web/page-renderer.js';
 
 const templates = join(import.meta.dirname, '../../templates');
 const now = new Date('2026-11-20T12:00:00Z');
-const setting = { publicUrl: new URL('https://guests.example'), now, language: 'en' as const };
+const setting = { now, language: 'en' as const };
 const signIn = { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam' } as const;
 const passcode = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' } as const;
 
@@ -38,7 +38,8 @@ function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offe
     linkVersion: 1,
     declineProven: false,
     tenantName: 'Contoso',
-    logoUrl: 'https://guests.example/t/contoso/logo',
+    logoUrl: 'https://cdn.example/logo.png',
+    logoPath: '/t/contoso/logo/0123',
     accentColor: '#ffe600',
     supportEmail: 'help@contoso.example',
     privacyStatementUrl: 'https://contoso.example/privacy',
@@ -79,6 +80,7 @@ function pagesIn(language: Offer['language']): Page[] {
     appName: null,
     landingUrl: null,
     logoUrl: null,
+    logoPath: null,
     supportEmail: null,
     privacyStatementUrl: null,
     termsOfUseUrl: null,
@@ -99,8 +101,8 @@ function pagesIn(language: Offer['language']): Page[] {
     flowPage(viewOf(offer, { status: 'PROVEN' }, { isProven: true }), 'csrf', setting),
     flowPage(viewOf(offer, { status: 'REDEEMED' }), 'csrf', setting),
     flowPage(viewOf(offer, { status: 'DECLINED' }), 'csrf', setting),
-    leavingPage(offer, { url: 'https://orders.contoso.example/?a=1&b=2', name: 'Order Desk', reason: 'app' }, setting),
-    leavingPage(offer, { url: 'https://login.fabrikam.example/', name: 'Fabrikam', reason: 'provider' }, setting),
+    leavingPage(offer, { url: 'https://orders.contoso.example/?a=1&b=2', name: 'Order Desk', reason: 'app' }),
+    leavingPage(offer, { url: 'https://login.fabrikam.example/', name: 'Fabrikam', reason: 'provider' }),
     ...problemCodes.map((code) => problemPage(problem(code), setting, { offer, continueTo: '/r/rdm_1' })),
   ]);
 }
@@ -140,9 +142,10 @@ describe.each(languages)('every page in %s', (language) => {
   });
 });
 
-it('a logo from elsewhere is not shown, because it would tell that place who opens the page', () => {
-  const offer = offerIn('en', { logoUrl: 'https://cdn.example/logo.png' });
-  expect(renderer.render(flowPage(viewOf(offer), 'csrf', setting))).not.toContain('cdn.example');
+it('a logo comes from our own origin, never from where the tenant keeps it', () => {
+  const html = renderer.render(flowPage(viewOf(offerIn('en')), 'csrf', setting));
+  expect(html).toContain('<img class="logo" src="/t/contoso/logo/0123" alt="Contoso"');
+  expect(html).not.toContain('cdn.example');
 });
 
 it('no sentence for pages is left unused', () => {

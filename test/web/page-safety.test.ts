@@ -208,6 +208,27 @@ describe('a page', () => {
     expect(lost.html).toContain('유효하지 않은 링크입니다');
   });
 
+  it('shows the logo of the tenant from our own origin, as an image and nothing else', async () => {
+    const branded = await gateway.createTenant({ displayName: 'Branded' });
+    const png = Buffer.from('89504e470d0a1a0a', 'hex');
+    await gateway.sql(
+      "insert into tenant_logo (tenant_id, source_url, content_type, image, hash, fetched_at) values ($1, 'https://cdn.example/l.png', 'image/png', $2, $3, now())",
+      [branded.id, png, 'a'.repeat(32)],
+    );
+    const { redeemUrl } = await gateway.inviteUser({ tenantId: branded.id, email: 'logo@fabrikam.example' });
+    const path = /<img class="logo" src="([^"]*)"/.exec((await new GuestBrowser().get(redeemUrl)).html)?.[1] ?? '';
+    const image = await fetch(gateway.url + path);
+    expect([image.status, image.headers.get('content-type'), image.headers.get('x-content-type-options')]).toEqual([
+      200,
+      'image/png',
+      'nosniff',
+    ]);
+    expect(Buffer.from(await image.arrayBuffer())).toEqual(png);
+    for (const wrong of [path.replace('aaa', 'bbb'), path.replace(branded.slug, 'other'), '/t/%00/logo/x']) {
+      expect((await fetch(gateway.url + wrong)).status).toBe(404);
+    }
+  });
+
   it('takes its colours from our own origin', async () => {
     const css = await fetch(`${gateway.url}/assets/theme/ffe600.css`);
     expect(css.headers.get('content-type')).toContain('text/css');

@@ -13,11 +13,13 @@ import {
 } from '../invitations/invitation-request.js';
 import type { InvitationTargets } from '../invitations/invitation-targets.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
-import type { BulkInviteSource } from './bulk-invite.entity.js';
 import type { InviteRowText } from './invite-csv-columns.js';
 
 /** What is the same for many rows. Address, name and copies are a row's own. */
 export type BulkInviteDefaults = Omit<InvitationRequest, 'email' | 'displayName' | 'cc'>;
+
+/** Whose words the rows' errors use: the fields of the GraphQL input, or the columns of the file. */
+export type BulkInviteSource = 'ROWS' | 'CSV';
 
 export const fieldNamesOf: Record<BulkInviteSource, FieldNames> = { ROWS: inputFieldNames, CSV: csvFieldNames };
 

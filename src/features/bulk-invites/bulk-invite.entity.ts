@@ -15,7 +15,7 @@ import type { UserErrorEntry } from '../../kernel/errors.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
 import { UserErrorType } from '../../request/user-error.type.js';
-import type { BulkInviteDefaults } from './bulk-invite-request.js';
+import type { BulkInviteDefaults, BulkInviteSource } from './bulk-invite-request.js';
 
 export const bulkInviteStatuses = ['RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'] as const;
 export type BulkInviteStatus = (typeof bulkInviteStatuses)[number];
@@ -29,10 +29,6 @@ export function isFinished(status: BulkInviteStatus): boolean {
 export const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
 export type BulkErrorPolicy = (typeof bulkErrorPolicies)[number];
 export const BulkErrorPolicyEnum = graphqlEnum('BulkErrorPolicy', bulkErrorPolicies);
-
-/** Whose words the rows' errors use: the fields of the GraphQL input, or the columns of the file. */
-export const bulkInviteSources = ['ROWS', 'CSV'] as const;
-export type BulkInviteSource = (typeof bulkInviteSources)[number];
 
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'Many invitations asked for at once.' })
 @Entity({ tableName: 'bulk_invite' })

@@ -106,9 +106,10 @@ export async function redemptionTimeline(
     });
   }
   const unit = sql.lit(bucket.toLowerCase());
+  // Buckets are cut in UTC, as timestamps without a zone: PostgreSQL 15 has no generate_series for a given zone.
   const { rows } = await sql<TimelinePoint>`
     with fact as (
-      select date_trunc(${unit}, happened.at, 'UTC') as bucket, happened.what
+      select date_trunc(${unit}, happened.at at time zone 'UTC') as bucket, happened.what
       from invitation i cross join lateral (values
         ('invited', i.created_at), ('sent', i.sent_at), ('started', i.started_at), ('redeemed', i.redeemed_at),
         ('failed', case when i.delivery in ('FAILED', 'BOUNCED') then coalesce(i.last_sent_at, i.created_at) end)
@@ -116,13 +117,13 @@ export async function redemptionTimeline(
       where i.tenant_id = ${tenantId} and i.created_at < ${to} ${invitationConditions(filter, ctx.clock.now())}
         and happened.at >= ${from} and happened.at < ${to}
     )
-    select point.at,
+    select point.bucket at time zone 'UTC' as at,
       count(*) filter (where what = 'invited')::int as invited, count(*) filter (where what = 'sent')::int as sent,
       count(*) filter (where what = 'started')::int as started, count(*) filter (where what = 'redeemed')::int as redeemed,
       count(*) filter (where what = 'failed')::int as failed
-    from generate_series(date_trunc(${unit}, ${from}::timestamptz, 'UTC'), ${to}::timestamptz - interval '1 millisecond',
-      ${`1 ${bucket.toLowerCase()}`}::interval, 'UTC') as point (at)
-    left join fact on fact.bucket = point.at
-    group by point.at order by point.at`.execute(ctx.db);
+    from generate_series(date_trunc(${unit}, ${from}::timestamptz at time zone 'UTC'),
+      (${to}::timestamptz - interval '1 millisecond') at time zone 'UTC', ${`1 ${bucket.toLowerCase()}`}::interval) as point (bucket)
+    left join fact on fact.bucket = point.bucket
+    group by point.bucket order by point.bucket`.execute(ctx.db);
   return rows;
 }

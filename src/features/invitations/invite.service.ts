@@ -155,8 +155,8 @@ async function write(
   const { rows: written } = await sql<Row<Invitation>>`
     with input as materialized (${inputRows(ctx, tenant, rows, now)}),
     known as (
-      select u.id, u.email_key, u.preferred_language from external_user u join input using (email_key)
-      where u.tenant_id = ${tenant.id} and u.state = 'PENDING_ACCEPTANCE' and u.account_enabled
+      select u.id, u.email_key, u.preferred_language from external_user u
+      where u.tenant_id = ${tenant.id} and u.email_key = any(${rows.map((row) => row.invitation.email.key)}) and u.state = 'PENDING_ACCEPTANCE' and u.account_enabled
     ),
     made as (
       insert into external_user (id, tenant_id, email, email_key, display_name, user_principal_name, user_type, creation_type,

@@ -40,7 +40,6 @@ interface Subscribing {
 export class RedemptionEventsResolver {
   @Requires('EVENT_READ')
   @Subscription(() => RedemptionFeedItem, {
-    nullable: true,
     description: 'At least once, in order. `after`: a cursor, "START", or null for live only.',
     subscribe: ({ args, context }: Subscribing) => subscribe(context, args),
   })

@@ -29,6 +29,8 @@ export interface Offer extends OfferState {
   startedAt: Date | null;
   tenantName: string;
   logoUrl: string | null;
+  /** Of the logo on our own origin, once it was fetched. */
+  logoPath: string | null;
   accentColor: string;
   supportEmail: string | null;
   privacyStatementUrl: string | null;
@@ -45,13 +47,15 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
       i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
       i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
       coalesce(u.display_name, i.display_name) as "guestName",
-      t.display_name as "tenantName", t.logo_url as "logoUrl", t.accent_color as "accentColor",
+      t.display_name as "tenantName", t.logo_url as "logoUrl",
+      '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
       t.terms_of_use_url as "termsOfUseUrl", a.display_name as "appName",
       case when i.redirect_url = any(a.redirect_uris) then i.redirect_url else a.home_page_url end as "landingUrl"
     from invitation i
     join tenant t on t.id = i.tenant_id
     join external_user u on u.id = i.external_user_id
+    left join tenant_logo l on l.tenant_id = t.id
     left join app a on a.id = i.landing_app_id
     left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
     where i.id = ${invitationId}`.execute(db);

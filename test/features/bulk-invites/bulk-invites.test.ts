@@ -1,9 +1,7 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { sql } from 'kysely';
-import type pg from 'pg';
 import {
   BULK_INVITE_CHANNEL,
   openBulkInviteProgress,
@@ -13,6 +11,7 @@ import type { InviteRowText } from '../../../src/features/bulk-invites/invite-cs
 import { permissions } from '../../../src/kernel/actor.js';
 import type { UserError } from '../../../src/kernel/errors.js';
 import { type BulkGround, openBulkGround, type RowRead, request } from './bulk-ground.js';
+import { countPerTransaction, recordStatements } from './statements.js';
 
 let bulk: BulkGround;
 
@@ -375,14 +374,15 @@ test('rows that are left when the key is revoked are rejected', async () => {
 });
 
 test('10,000 rows are worked off in well under a minute, with as many statements for a large chunk as for a small one', async () => {
-  const counted = countStatementsPerChunk();
+  const statements = recordStatements();
   const own = await openBulkGround();
   const startedAt = performance.now();
   const id = await own.bulkInvites.create(own.context(own.inviter), request(own.tenantId, { rows: people(10_000) }));
-  counted.length = 0;
+  statements.length = 0;
   await own.run(id);
   expect(performance.now() - startedAt).toBeLessThan(30_000);
   expect(await own.read(id)).toMatchObject({ status: 'COMPLETED', processedRows: 10_000, invitedRows: 10_000 });
+  const counted = countPerTransaction(statements);
   expect(counted.length).toBeGreaterThan(3);
   expect(new Set(counted).size).toBe(1);
   await own.stop();
@@ -441,20 +441,4 @@ async function withRowTrigger(table: string, body: string, work: () => Promise<v
   } finally {
     await sql`drop function interfere() cascade`.execute(bulk.db);
   }
-}
-
-/** Statements of each transaction, from begin to commit, on connections that are opened from now on. */
-function countStatementsPerChunk(): number[] {
-  const { Client } = createRequire(createRequire(import.meta.url).resolve('@mikro-orm/postgresql'))('pg') as typeof pg;
-  const query = Client.prototype.query as (...args: unknown[]) => unknown;
-  const counted: number[] = [];
-  const current = new WeakMap<pg.Client, number>();
-  jest.spyOn(Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
-    const [statement] = args as [string | { text?: string }];
-    const text = typeof statement === 'string' ? statement : (statement.text ?? '');
-    current.set(this, /^begin/i.test(text) ? 1 : (current.get(this) ?? 0) + 1);
-    if (/^commit/i.test(text)) counted.push(current.get(this) ?? 0);
-    return query.apply(this, args);
-  } as unknown as typeof Client.prototype.query);
-  return counted;
 }

@@ -57,7 +57,10 @@ module.exports = {
     forbid(
       'only-public-files-of-a-feature',
       { path: '^src/features/([^/]+)/' },
-      { path: '^src/features/[^/]+/', pathNot: '^src/features/$1/|[.](entity|service|events)[.]ts$' },
+      {
+        path: '^src/features/[^/]+/',
+        pathNot: '^src/features/$1/|[.](entity|service|states|rules|port|queries|inputs|type|events)[.]ts$',
+      },
     ),
     forbid(
       'surfaces-stay-apart',

@@ -10,8 +10,8 @@ import {
   type FieldNames,
   type InvitationRequest,
   inputFieldNames,
-} from '../invitations/invitation-request.js';
-import type { InvitationTargets } from '../invitations/invitation-targets.js';
+} from '../invitations/invitation-request.rules.js';
+import type { InvitationTargets } from '../invitations/invitation-targets.queries.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
 import type { InviteRowText } from './invite-csv-columns.js';
 

@@ -13,7 +13,7 @@ import { claimIdempotencyKey } from '../../request/idempotency.js';
 import { reachTenant, rowById } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
-import { findTargets } from '../invitations/invitation-targets.js';
+import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import type { BulkErrorPolicy } from './bulk-invite.entity.js';
 import { type BulkInviteDefaults, type BulkInviteSource, checkDefaults } from './bulk-invite-request.js';

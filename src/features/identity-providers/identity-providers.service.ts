@@ -12,11 +12,11 @@ import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { ProviderSettings } from './connector.js';
+import type { ProviderSettings } from './connector.port.js';
 import { IdentityProvider } from './identity-provider.entity.js';
 import { checkDomains, replaceDomains } from './identity-provider-domains.js';
 import { checkClientId, checkClientSecret, checkIssuer, checkScopes } from './identity-provider-rules.js';
-import type { RouteCandidate } from './routing.js';
+import type { RouteCandidate } from './routing.rules.js';
 
 export interface NewIdentityProvider {
   tenantId: string;

@@ -10,7 +10,7 @@ import { type Clock, SECOND, systemClock } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { OutboundFetch } from '../../outbound/outbound-client.js';
-import type { Connector, ProvenIdentity, ProviderSettings, SignInSecrets } from './connector.js';
+import type { Connector, ProvenIdentity, ProviderSettings, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
 import { describeFailure, isCancellation } from './openid-connect.failures.js';
 

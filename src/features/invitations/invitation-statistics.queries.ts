@@ -3,9 +3,8 @@ import { type RawBuilder, sql } from 'kysely';
 import { DAY, HOUR } from '../../kernel/clock.js';
 import { RequestError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
-import type { InvitationFilter } from './invitation.inputs.js';
 import type { InvitationCounts, RedemptionFunnel, TimelinePoint } from './invitation-statistics.type.js';
-import { invitationConditions } from './invitations.queries.js';
+import { type InvitationCriteria, invitationConditions } from './invitations.queries.js';
 
 /** Whose invitations are counted: a tenant's or a bulk invite's; `parent.id` is its id. */
 export const countedBy = {
@@ -19,7 +18,7 @@ export function invitationCounts(
   ctx: RequestContext,
   by: CountedBy,
   id: string,
-  filter: InvitationFilter | null,
+  filter: InvitationCriteria | null,
 ): Promise<InvitationCounts> {
   const now = ctx.clock.now();
   return statistics<InvitationCounts>(
@@ -47,7 +46,7 @@ export function redemptionFunnel(
   ctx: RequestContext,
   by: CountedBy,
   id: string,
-  filter: InvitationFilter | null,
+  filter: InvitationCriteria | null,
 ): Promise<RedemptionFunnel> {
   return statistics<RedemptionFunnel>(
     ctx,
@@ -72,7 +71,7 @@ function statistics<T>(
   name: string,
   by: CountedBy,
   id: string,
-  filter: InvitationFilter | null,
+  filter: InvitationCriteria | null,
   columns: RawBuilder<unknown>,
 ): Promise<T> {
   const batch = async (ids: readonly string[]): Promise<T[]> => {
@@ -98,7 +97,7 @@ export async function redemptionTimeline(
   ctx: RequestContext,
   tenantId: string,
   { from, to, bucket }: { from: Date; to: Date; bucket: TimeBucket },
-  filter: InvitationFilter | null,
+  filter: InvitationCriteria | null,
 ): Promise<TimelinePoint[]> {
   if (to <= from || (to.getTime() - from.getTime()) / bucketMilliseconds[bucket] > MAX_POINTS) {
     throw new RequestError('BAD_USER_INPUT', {

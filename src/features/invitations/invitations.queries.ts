@@ -8,17 +8,35 @@ import type { RequestContext } from '../../request/request-context.js';
 import { App } from '../apps/app.entity.js';
 import { Group } from '../groups/group.entity.js';
 import { Invitation } from './invitation.entity.js';
-import type { InvitationFilter, InvitationOrder } from './invitation.inputs.js';
-import type { InvitationStatus } from './invitation.states.js';
+import type { DeliveryStatus, InvitationStatus } from './invitation.states.js';
 
 export type InvitationRow = Row<Invitation>;
+
+/** Parts that are absent or null do not narrow. */
+export interface InvitationCriteria {
+  status?: InvitationStatus[] | null;
+  delivery?: DeliveryStatus[] | null;
+  emailContains?: string | null;
+  bulkInviteId?: string | null;
+  appId?: string | null;
+  groupId?: string | null;
+  externalUserId?: string | null;
+  createdAfter?: Date | null;
+  createdBefore?: Date | null;
+  expiresBefore?: Date | null;
+}
+
+export interface InvitationOrdering {
+  field: 'CREATED_AT' | 'EMAIL' | 'EXPIRES_AT';
+  direction: 'ASC' | 'DESC';
+}
 
 const MIN_SEARCH_LENGTH = 3;
 
 export function invitationsOfTenant(
   ctx: RequestContext,
-  filter: InvitationFilter | null,
-  order: InvitationOrder | null,
+  filter: InvitationCriteria | null,
+  order: InvitationOrdering | null,
 ): ListSource {
   return {
     ...invitationsSource(ctx, sql`i.tenant_id = parent.id`, filter),
@@ -34,7 +52,7 @@ export function invitationsOfUser(ctx: RequestContext): ListSource {
 function invitationsSource(
   ctx: RequestContext,
   scope: RawBuilder<unknown>,
-  filter: InvitationFilter | null,
+  filter: InvitationCriteria | null,
 ): Omit<ListSource, 'name'> {
   return {
     columns: ctx.tables.columns(Invitation, 'i'),
@@ -44,7 +62,7 @@ function invitationsSource(
   };
 }
 
-function orderBy({ field, direction }: InvitationOrder): ListOrder {
+function orderBy({ field, direction }: InvitationOrdering): ListOrder {
   if (field === 'EMAIL') return { name: field, by: sql`i.email_key`, direction, type: 'text' };
   return {
     name: field,
@@ -55,7 +73,7 @@ function orderBy({ field, direction }: InvitationOrder): ListOrder {
 }
 
 /** `and …` for every part of a filter, over an invitation called `i`. */
-export function invitationConditions(filter: InvitationFilter | null, now: Date): RawBuilder<unknown> {
+export function invitationConditions(filter: InvitationCriteria | null, now: Date): RawBuilder<unknown> {
   if (!filter) return sql``;
   const conditions = [
     filter.status && statusCondition(filter.status, now),

@@ -17,8 +17,8 @@ import { Tenant } from '../tenants/tenant.entity.js';
 import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
 import { makeLink, redeemUrl } from './invitation-link.service.js';
-import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.js';
-import { findTargets } from './invitation-targets.js';
+import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
+import { findTargets } from './invitation-targets.queries.js';
 import {
   clearTheWay,
   expiredAmong,

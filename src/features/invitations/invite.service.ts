@@ -17,7 +17,7 @@ import { expireInvitations } from './expire.service.js';
 import { Invitation } from './invitation.entity.js';
 import { expiryOf } from './invitation.states.js';
 import { makeLink } from './invitation-link.service.js';
-import type { CheckedInvitation } from './invitation-request.js';
+import type { CheckedInvitation } from './invitation-request.rules.js';
 import { countMails, type MailLimits, type MailRequestCount } from './mail-limits.service.js';
 
 export type InvitingTenant = Pick<Row<Tenant>, 'id' | 'slug' | 'defaultLanguage' | 'ownDomains'>;

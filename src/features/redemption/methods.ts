@@ -6,7 +6,7 @@
 import { refuse } from '../../kernel/errors.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 import type { ProviderCandidate } from '../identity-providers/identity-providers.service.js';
-import { routeAddress } from '../identity-providers/routing.js';
+import { routeAddress } from '../identity-providers/routing.rules.js';
 
 export interface ProviderMethod {
   kind: IdentityProviderKind;

@@ -9,7 +9,7 @@ import { refuse, type UserErrorCode } from '../../kernel/errors.js';
 import { isIdOf } from '../../kernel/ids.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
-import type { ProvenIdentity, SignInSecrets } from '../identity-providers/connector.js';
+import type { ProvenIdentity, SignInSecrets } from '../identity-providers/connector.port.js';
 import { isEntitled, type Method, type ProviderMethod } from './methods.js';
 import { type Proof, recordProof, recordRefusal } from './proof.js';
 import { loadMethods } from './redemption.queries.js';

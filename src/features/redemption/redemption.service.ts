@@ -10,7 +10,7 @@ import { refuse, UserError, type UserErrorCode } from '../../kernel/errors.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { Connector, ProviderSettings } from '../identity-providers/connector.js';
+import type { Connector, ProviderSettings } from '../identity-providers/connector.port.js';
 import { loadProviderSettings } from '../identity-providers/identity-providers.service.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';

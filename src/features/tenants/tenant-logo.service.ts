@@ -37,7 +37,9 @@ const formats: { contentType: string; matches(image: Buffer): boolean }[] = [
 
 /** In the transaction that changes the branding. */
 export async function queueLogo(tx: Tx, tenantId: string, logoUrl: string | null): Promise<void> {
-  await sql`delete from tenant_logo where tenant_id = ${tenantId} and source_url is distinct from ${logoUrl}`.execute(tx.db);
+  await sql`delete from tenant_logo where tenant_id = ${tenantId} and source_url is distinct from ${logoUrl}`.execute(
+    tx.db,
+  );
   if (logoUrl) await addJob(tx, FETCH_LOGO_TASK, { tenantId, logoUrl }, { jobKey: `logo/${tenantId}`, maxAttempts: 8 });
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Connector, ProviderSettings } from '../../../src/features/identity-providers/connector.js';
+import type { Connector, ProviderSettings } from '../../../src/features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from '../../../src/features/identity-providers/openid-connect.connector.js';
 import { UserError } from '../../../src/kernel/errors.js';
 import { silentLog } from '../../../src/kernel/log.js';

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import type { ProviderSettings } from '../../../src/features/identity-providers/connector.js';
+import type { ProviderSettings } from '../../../src/features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from '../../../src/features/identity-providers/openid-connect.connector.js';
 import { UserError } from '../../../src/kernel/errors.js';
 import { silentLog } from '../../../src/kernel/log.js';

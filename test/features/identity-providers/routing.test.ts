@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { parseProviderDomains } from '../../../src/features/identity-providers/provider-domains.js';
-import { routeAddress } from '../../../src/features/identity-providers/routing.js';
+import { routeAddress } from '../../../src/features/identity-providers/routing.rules.js';
 
 const candidates = [
   { providerId: 'wide', pattern: '*.fabrikam.example' },

@@ -9,7 +9,7 @@ import { supportedLanguage } from '../../kernel/languages.js';
 import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, MAX_EXPIRES_IN_DAYS, MIN_EXPIRES_IN_DAYS } from './invitation.states.js';
-import type { InvitationTargets } from './invitation-targets.js';
+import type { InvitationTargets } from './invitation-targets.queries.js';
 
 /** What an inviter asks for one address, however it came in. Apps and groups by id; from CSV also by exact name. */
 export interface InvitationRequest {

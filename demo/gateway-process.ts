@@ -20,7 +20,7 @@ export interface Gateway {
   process: Child;
 }
 
-const START_SECONDS = 60;
+const START_SECONDS = 90;
 const DATABASE_STOP_SECONDS = 15;
 
 /** Mode 0711: as root, PostgreSQL runs as another user and must pass through. */

@@ -22,7 +22,7 @@ const document = `subscription ($tenantId: ID!) {
   }
 }`;
 
-const LIVE_SECONDS = 15;
+const LIVE_SECONDS = 30;
 
 export class LiveFeed {
   readonly events: RedemptionEvent[] = [];

@@ -10,7 +10,7 @@ export interface Mail {
   text: string;
 }
 
-const DELIVERY_SECONDS = 20;
+const DELIVERY_SECONDS = 30;
 
 export class Mailbox {
   readonly url: string;

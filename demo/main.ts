@@ -25,6 +25,7 @@ async function run(): Promise<number> {
   try {
     const scene = await orEarlierEnd(tellStory(stage, terminal));
     code = 0;
+    terminal.result(`all of it seen within ${process.uptime().toFixed(1)} s`);
     if (options.once) return await end(code);
     await orEarlierEnd(showWhereToLook(terminal, scene));
     return await orEarlierEnd(new Promise<never>(() => undefined));

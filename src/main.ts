@@ -17,7 +17,11 @@ try {
       log.info({ signal }, 'stopping');
       // In-flight work gets this long; PostgreSQL takes back what was not committed.
       setTimeout(() => process.exit(FAILED), config.shutdown.drainSeconds * 1000).unref();
-      starting.then((app) => app.stop()).finally(() => process.exit(0));
+      const stopped = starting.then((app) => app.stop());
+      stopped.then(
+        () => process.exit(0),
+        () => process.exit(FAILED),
+      );
     });
   }
   const { publicUrl, mailboxUrl, bootstrapKeyPath } = await starting;

@@ -90,17 +90,21 @@ type Connection = Context<
 
 async function admit(options: SocketOptions, sockets: Set<OpenSocket>, connection: Connection): Promise<boolean> {
   const authorization = connection.connectionParams?.authorization ?? connection.connectionParams?.Authorization;
-  const actor = typeof authorization === 'string' ? await options.authenticate(authorization) : null;
-  if (!actor) return false;
   const { socket } = connection.extra;
+  const closed = new AbortController();
+  socket.once('close', () => closed.abort());
+  const actor = typeof authorization === 'string' ? await options.authenticate(authorization) : null;
+  if (!actor || closed.signal.aborted) return false;
   const open: OpenSocket = { actor, close: () => socket.close(CloseCode.Forbidden, 'The credential has ended') };
   connection.extra.actor = actor;
   sockets.add(open);
   const stopTimer = closeAtExpiry(options, open);
-  socket.once('close', () => {
+  closed.signal.addEventListener('abort', () => {
     stopTimer();
     sockets.delete(open);
   });
+  // The credential may have ended after it was read and before its socket was known here.
+  void recheck(options, open);
   return true;
 }
 

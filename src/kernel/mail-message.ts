@@ -6,8 +6,8 @@ import type { Language } from './languages.js';
 
 export interface MailBrand {
   tenantName: string;
-  /** https URL of the logo as served from our own origin; null: none. */
-  logoUrl: string | null;
+  /** Travels inside the mail: opening it asks nobody for anything. */
+  logo: { contentType: string; image: Buffer } | null;
   /** `#rrggbb` */
   accentColor: string;
   supportEmail: string | null;

@@ -8,6 +8,7 @@ import { SECOND } from '../kernel/clock.js';
 import type { MailMessage } from '../kernel/mail-message.js';
 import { mailError } from './mail-errors.js';
 import type { RenderedMail } from './mail-renderer.js';
+import { LOGO_CONTENT_ID } from './mail-view.js';
 import { displayName } from './one-line.js';
 
 export interface MailTransport {
@@ -82,6 +83,7 @@ function compose(message: MailMessage, rendered: RenderedMail, sender: Mailbox, 
     to: mailbox(displayName(message.to.name), message.to.address),
     ...(message.replyTo && { replyTo: mailbox(null, message.replyTo) }),
     ...rendered,
+    attachments: logoOf(message),
     // The same for a repeat, so that mail servers and clients recognise it.
     messageId: `<${message.messageKey}@${publicHost}>`,
     headers: {
@@ -91,6 +93,19 @@ function compose(message: MailMessage, rendered: RenderedMail, sender: Mailbox, 
       'Content-Language': message.language,
     },
   };
+}
+
+function logoOf({ brand: { logo } }: MailMessage) {
+  return logo
+    ? [
+        {
+          cid: LOGO_CONTENT_ID,
+          content: logo.image,
+          contentType: logo.contentType,
+          contentDisposition: 'inline' as const,
+        },
+      ]
+    : [];
 }
 
 function mailbox(name: string | null, address: string): Mailbox {

@@ -15,8 +15,11 @@ export interface MailView extends BrandView {
   [fact: string]: unknown;
 }
 
+export const LOGO_CONTENT_ID = 'tenant-logo';
+
 interface BrandView {
   tenant: string;
+  /** Of the part that carries the logo (RFC 2392). */
   logoUrl: string | null;
   supportEmail: string | null;
   privacyStatementUrl: string | null;
@@ -30,7 +33,7 @@ export function mailView(message: MailMessage): MailView {
 function brandView(brand: MailBrand): BrandView {
   return {
     tenant: oneLine(brand.tenantName),
-    logoUrl: httpsUrl(brand.logoUrl),
+    logoUrl: brand.logo && `cid:${LOGO_CONTENT_ID}`,
     supportEmail: brand.supportEmail,
     privacyStatementUrl: httpsUrl(brand.privacyStatementUrl),
     button: buttonColors(brand.accentColor),

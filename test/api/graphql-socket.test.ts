@@ -98,7 +98,7 @@ describe('the socket', () => {
     expect(gateway.clock.now().getTime()).toBeGreaterThanOrEqual(expiresAt.getTime());
   });
 
-  it('closes when its key loses rights in another process', async () => {
+  it('closes at one process when its key is revoked through another', async () => {
     const second = await startTestGateway({ databaseUrl: gateway.databaseUrl, smtp: gateway.smtp });
     const { id, secret } = await gateway.createKey({ tenantId, permissions: ['EVENT_READ'] });
     const there = second.socket(`Bearer ${secret}`);
@@ -118,10 +118,12 @@ describe('the socket', () => {
     await gateway.inviteUser({ tenantId, email: 'ana@fabrikam.example', sendMail: false });
     const { client } = connect(secret);
     const query = `subscription { redemptionEvents(tenantId: "${tenantId}", after: "START") { ... on RedemptionEvent { type invitation { id } } } }`;
-    const { value } = await client.iterate({ query }).next();
-    expect(value).toMatchObject({
-      data: { redemptionEvents: { type: 'INVITED', invitation: null } },
-      errors: [{ extensions: { code: 'FORBIDDEN' } }],
-    });
+    for await (const answer of client.iterate<{ redemptionEvents: { type?: string } }>({ query })) {
+      // A checkpoint may come first: the process has not read the event yet.
+      if (!answer.data?.redemptionEvents.type) continue;
+      expect(answer.data.redemptionEvents).toEqual({ type: 'INVITED', invitation: null });
+      expect(answer.errors).toMatchObject([{ path: ['redemptionEvents', 'invitation'], extensions: { code: 'FORBIDDEN' } }]);
+      break;
+    }
   });
 });

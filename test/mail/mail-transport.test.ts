@@ -4,8 +4,8 @@ import type { MailMessage } from '../../src/kernel/mail-message.js';
 import { PermanentMailError, TemporaryMailError } from '../../src/mail/mail-errors.js';
 import { MailRenderer } from '../../src/mail/mail-renderer.js';
 import { createSmtpTransport, type MailTransport } from '../../src/mail/mail-transport.js';
-import { brand, invitation, invitationCopy, redeemUrl } from './messages.js';
 import { refusal, startSmtpServer, type TestSmtpServer } from '../support/smtp-server.js';
+import { brand, invitation, invitationCopy, redeemUrl } from './messages.js';
 
 let renderer: MailRenderer;
 let server: TestSmtpServer;

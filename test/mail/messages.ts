@@ -14,7 +14,7 @@ export const redeemUrl = 'https://guests.example.com/redeem/inv_01hzy8-3kT9w2Qm5
 
 export const brand: MailBrand = {
   tenantName: 'Contoso',
-  logoUrl: 'https://guests.example.com/logos/contoso.png',
+  logo: { contentType: 'image/png', image: Buffer.from('89504e470d0a1a0a', 'hex') },
   accentColor: '#0f766e',
   supportEmail: 'help@contoso.example',
   privacyStatementUrl: 'https://contoso.example/privacy',

@@ -90,12 +90,16 @@ export async function startTestGateway(options: GatewayOptions = {}) {
     smtp,
     bootstrapKey,
     /** Direct statements on the gateway's database. */
-    sql: async <T extends object>(text: string, values: unknown[] = []): Promise<T[]> => (await sql.query(text, values)).rows as T[],
+    sql: async <T extends object>(text: string, values: unknown[] = []): Promise<T[]> =>
+      (await sql.query(text, values)).rows as T[],
     send,
 
     /** With the bootstrap key unless another is given; `key: null` sends no credential. */
-    gql: (query: string, variables: object = {}, { key = bootstrapKey }: { key?: string | null } = {}): Promise<GraphqlAnswer> =>
-      send({ query, variables }, key === null ? undefined : `Bearer ${key}`),
+    gql: (
+      query: string,
+      variables: object = {},
+      { key = bootstrapKey }: { key?: string | null } = {},
+    ): Promise<GraphqlAnswer> => send({ query, variables }, key === null ? undefined : `Bearer ${key}`),
 
     /** The data of a document that must succeed, userErrors included. */
     async ask(query: string, variables: object = {}, options: { key?: string | null } = {}) {
@@ -116,7 +120,12 @@ export async function startTestGateway(options: GatewayOptions = {}) {
       return data.createTenant.tenant;
     },
 
-    async createKey(input: { tenantId?: string | null; permissions: string[]; name?: string; expiresAt?: string }): Promise<{ id: string; secret: string }> {
+    async createKey(input: {
+      tenantId?: string | null;
+      permissions: string[];
+      name?: string;
+      expiresAt?: string;
+    }): Promise<{ id: string; secret: string }> {
       const data = await gateway.ask(
         'mutation ($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } secret userErrors { code field message } } }',
         { input: { name: 'test', ...input } },
@@ -124,7 +133,9 @@ export async function startTestGateway(options: GatewayOptions = {}) {
       return { id: data.createApiKey.apiKey.id, secret: data.createApiKey.secret };
     },
 
-    async inviteUser(input: { tenantId: string; email: string } & Record<string, unknown>): Promise<{ id: string; redeemUrl: string; externalUserId: string }> {
+    async inviteUser(
+      input: { tenantId: string; email: string } & Record<string, unknown>,
+    ): Promise<{ id: string; redeemUrl: string; externalUserId: string }> {
       const data = await gateway.ask(
         `mutation ($input: InviteUserInput!) {
           inviteUser(input: $input) { invitation { id } externalUser { id } redeemUrl userErrors { code field message } }
@@ -137,10 +148,13 @@ export async function startTestGateway(options: GatewayOptions = {}) {
 
     /** Mails so far, to one address or to all. */
     mails: (to?: string): ReceivedMail[] =>
-      smtp.received.filter(({ envelope }) => !to || envelope.to.some((address) => address.toLowerCase() === to.toLowerCase())),
+      smtp.received.filter(
+        ({ envelope }) => !to || envelope.to.some((address) => address.toLowerCase() === to.toLowerCase()),
+      ),
 
     /** Waits for the nth mail to an address. */
-    waitForMail: (to: string, count = 1): Promise<ReceivedMail> => until(() => gateway.mails(to)[count - 1], `mail ${count} to ${to}`),
+    waitForMail: (to: string, count = 1): Promise<ReceivedMail> =>
+      until(() => gateway.mails(to)[count - 1], `mail ${count} to ${to}`),
 
     /** A socket client; dispose of it at the end of the test. */
     socket: (authorization = `Bearer ${bootstrapKey}`, onClosed: (event: unknown) => void = () => undefined) =>

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { startEmbeddedServer } from '../../src/database/embedded-server.js';
 import { MINUTE } from '../../src/kernel/clock.js';
 import { silentLog } from '../../src/kernel/log.js';
-import { TEST_SERVER_URL } from './test-server-url.js';
 import { makeTemporaryDataDir } from './temporary-data-dir.js';
+import { TEST_SERVER_URL } from './test-server-url.js';
 
 const PREFIX = 'vestibule-jest-';
 

@@ -32,15 +32,20 @@ export interface ProvenIdentity {
   displayName: string | null;
 }
 
+export interface SignInRequest {
+  redirectUri: string;
+  /** The invited address. */
+  loginHint: string;
+  /** Ask which account to use, even if one is signed in: for a guest who came back as somebody else. */
+  chooseAccount: boolean;
+}
+
 export interface Connector {
   /**
-   * Where to send the browser. `loginHint` is the invited address.
+   * Where to send the browser.
    * @throws UserError IDP_UNAVAILABLE when the provider cannot be reached or its metadata is unusable.
    */
-  begin(
-    provider: ProviderSettings,
-    request: { redirectUri: string; loginHint: string },
-  ): Promise<{ redirectTo: string; secrets: SignInSecrets }>;
+  begin(provider: ProviderSettings, request: SignInRequest): Promise<{ redirectTo: string; secrets: SignInSecrets }>;
 
   /**
    * Turns the callback into an identity. `callbackUrl` is the whole URL the browser came back to, built from PUBLIC_URL.

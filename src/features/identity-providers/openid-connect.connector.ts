@@ -34,10 +34,12 @@ export function createOpenIdConnectConnector(options: OpenIdConnectOptions): Con
     begin: (provider, request) =>
       refusingFailures(async () => {
         const secrets = newSecrets();
-        const url = openid.buildAuthorizationUrl(await configurationOf(provider), {
+        const configuration = await configurationOf(provider);
+        const url = openid.buildAuthorizationUrl(configuration, {
           redirect_uri: request.redirectUri,
           scope: [...new Set(['openid', ...provider.scopes])].join(' '),
           login_hint: request.loginHint,
+          ...(request.chooseAccount && { prompt: promptForAccount(configuration) }),
           state: secrets.state,
           nonce: secrets.nonce,
           code_challenge: await openid.calculatePKCECodeChallenge(secrets.codeVerifier),
@@ -58,6 +60,12 @@ export function createOpenIdConnectConnector(options: OpenIdConnectOptions): Con
         return readIdentity(configuration, tokens);
       }),
   };
+}
+
+/** Core section 15.1 obliges every provider to know `login`; one that lists `select_account` asks more kindly. */
+function promptForAccount(configuration: openid.Configuration): string {
+  const supported = configuration.serverMetadata().prompt_values_supported as string[] | undefined;
+  return supported?.includes('select_account') ? 'select_account' : 'login';
 }
 
 /** The secret is hashed, so that a rotated one takes effect at once and no key of a map is a secret. */

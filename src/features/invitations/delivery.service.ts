@@ -12,6 +12,7 @@ import { rowById } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { App } from '../apps/app.entity.js';
 import { Tenant } from '../tenants/tenant.entity.js';
+import { loadLogo } from '../tenants/tenant-logo.service.js';
 import { Invitation } from './invitation.entity.js';
 import { invitationCopyMail, invitationMail, type MailFacts } from './invitation.mail.js';
 import { deliveryAfter, statusAt } from './invitation.states.js';
@@ -104,5 +105,6 @@ async function factsOf(ctx: RequestContext, invitation: Row<Invitation>): Promis
   const tenant = await rowById(ctx, Tenant, invitation.tenantId);
   if (!tenant) throw new Error(`Tenant of ${invitation.id} is gone.`);
   const landingApp = invitation.landingAppId ? await rowById(ctx, App, invitation.landingAppId) : null;
-  return { invitation, tenant, appName: landingApp?.displayName ?? null };
+  const logo = await loadLogo(ctx.db, tenant.id);
+  return { invitation, tenant, logo, appName: landingApp?.displayName ?? null };
 }

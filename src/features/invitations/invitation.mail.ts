@@ -8,6 +8,7 @@ import type { Invitation } from './invitation.entity.js';
 export interface MailFacts {
   invitation: Row<Invitation>;
   tenant: Row<Tenant>;
+  logo: MailBrand['logo'];
   /** Name of the landing app, when there is one. */
   appName: string | null;
 }
@@ -38,10 +39,10 @@ export function invitationCopyMail(facts: MailFacts, recipient: string, copy: nu
   };
 }
 
-export function brandOf(tenant: Row<Tenant>): MailBrand {
+function brandOf({ tenant, logo }: MailFacts): MailBrand {
   return {
     tenantName: tenant.displayName,
-    logoUrl: tenant.logoUrl,
+    logo,
     accentColor: tenant.accentColor,
     supportEmail: tenant.supportEmail,
     privacyStatementUrl: tenant.privacyStatementUrl,
@@ -49,9 +50,10 @@ export function brandOf(tenant: Row<Tenant>): MailBrand {
 }
 
 /** Message-ID is per invitation, link version and recipient: a repeat is recognised, a resend is not swallowed. */
-function envelope({ invitation, tenant }: MailFacts, messageKey: string) {
+function envelope(facts: MailFacts, messageKey: string) {
+  const { invitation, tenant } = facts;
   const language = supportedLanguage(invitation.language) ?? fallbackLanguage;
-  return { language, replyTo: tenant.supportEmail, messageKey, brand: brandOf(tenant) };
+  return { language, replyTo: tenant.supportEmail, messageKey, brand: brandOf(facts) };
 }
 
 function content({ invitation, appName }: MailFacts) {

@@ -11,21 +11,21 @@ export interface PasscodeFacts {
   guestName: string | null;
   language: Language;
   tenantName: string;
-  logoUrl: string | null;
+  logo: PasscodeMail['brand']['logo'];
   accentColor: string;
   supportEmail: string | null;
   privacyStatementUrl: string | null;
 }
 
 export function passcodeMail(facts: PasscodeFacts, now: Date): PasscodeMail {
-  const { tenantName, logoUrl, accentColor, supportEmail, privacyStatementUrl } = facts;
+  const { tenantName, logo, accentColor, supportEmail, privacyStatementUrl } = facts;
   return {
     template: 'passcode',
     language: facts.language,
     to: { name: facts.guestName, address: facts.email },
     replyTo: supportEmail,
     messageKey: facts.passcodeId,
-    brand: { tenantName, logoUrl, accentColor, supportEmail, privacyStatementUrl },
+    brand: { tenantName, logo, accentColor, supportEmail, privacyStatementUrl },
     passcode: facts.passcode,
     validForMinutes: Math.max(1, Math.floor((facts.expiresAt.getTime() - now.getTime()) / MINUTE)),
   };

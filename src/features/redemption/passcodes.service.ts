@@ -11,6 +11,7 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { MailMessage } from '../../kernel/mail-message.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { loadLogo } from '../tenants/tenant-logo.service.js';
 import { type PasscodeFacts, passcodeMail } from './passcode.mail.js';
 import { passcodeProof, recordProof, recordRefusal } from './proof.js';
 import { type Step, tell } from './steps.js';
@@ -127,9 +128,9 @@ async function rejectPasscode(step: Step): Promise<UserError> {
 /** The mail of a code that can still be entered and was not sent yet; null: there is nothing to send any more. */
 export async function loadPasscodeMail(ctx: RequestContext, passcodeId: string): Promise<MailMessage | null> {
   const now = ctx.clock.now();
-  const { rows } = await sql<Omit<PasscodeFacts, 'passcode'> & { sealedCode: Buffer }>`
+  const { rows } = await sql<Omit<PasscodeFacts, 'passcode' | 'logo'> & { sealedCode: Buffer; tenantId: string }>`
     select p.id as "passcodeId", p.sealed_code as "sealedCode", p.expires_at as "expiresAt", i.email, i.language,
-      coalesce(u.display_name, i.display_name) as "guestName", t.display_name as "tenantName", t.logo_url as "logoUrl",
+      coalesce(u.display_name, i.display_name) as "guestName", t.display_name as "tenantName", p.tenant_id as "tenantId",
       t.accent_color as "accentColor", t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl"
     from passcode p
     join redemption_flow f on f.id = p.flow_id
@@ -140,8 +141,9 @@ export async function loadPasscodeMail(ctx: RequestContext, passcodeId: string):
       and f.link_version = i.link_version and i.status = 'PENDING' and i.expires_at > ${now}`.execute(ctx.db);
   const [found] = rows;
   if (!found) return null;
-  const { sealedCode, ...facts } = found;
-  return passcodeMail({ ...facts, passcode: ctx.secrets.open(sealedCode, sealContext(passcodeId)) }, now);
+  const { sealedCode, tenantId, ...facts } = found;
+  const logo = await loadLogo(ctx.db, tenantId);
+  return passcodeMail({ ...facts, logo, passcode: ctx.secrets.open(sealedCode, sealContext(passcodeId)) }, now);
 }
 
 /** Also once it will never be sent: the code is not kept. */

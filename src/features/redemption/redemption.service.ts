@@ -136,7 +136,11 @@ export class RedemptionService {
     checkFlowOpen({ flow, offer, now: ctx.clock.now() });
     const method = requireProvider(methods);
     const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
-    const request = { redirectUri: signInCallbackUrl(this.#publicUrl, method.providerId), loginHint: offer.email };
+    const request = {
+      redirectUri: signInCallbackUrl(this.#publicUrl, method.providerId),
+      loginHint: offer.email,
+      chooseAccount: flow.mismatchedEmail !== null,
+    };
     const { redirectTo, secrets } = await this.#asking(ctx, key, () => connector.begin(settings, request));
     await inStep(ctx, key, async (step) => {
       checkFlowOpen(step);

@@ -48,7 +48,8 @@ function settings(provider: { issuer: string }, changes: Partial<ProviderSetting
   return { id: 'idp_1', issuer: provider.issuer, clientId, clientSecret, scopes: ['email', 'profile'], ...changes };
 }
 
-const begin = (provider: ProviderSettings) => connector.begin(provider, { redirectUri, loginHint: ada });
+const begin = (provider: ProviderSettings) =>
+  connector.begin(provider, { redirectUri, loginHint: ada, chooseAccount: false });
 
 async function refusal(work: Promise<unknown>): Promise<{ code: string; detail: string | undefined; message: string }> {
   const error = await work.then(
@@ -70,6 +71,13 @@ test('a sign-in gives the normal form of the identity', async () => {
     emailVerified: true,
     displayName: 'Ada Lovelace',
   });
+});
+
+test('who came back as somebody else is asked to sign in anew, whatever session the provider has', async () => {
+  const provider = await start();
+  const request = { redirectUri, loginHint: ada, chooseAccount: true };
+  const { redirectTo } = await connector.begin(settings(provider), request);
+  expect(new URL(redirectTo).searchParams.get('prompt')).toBe('login');
 });
 
 test('the authorization request carries PKCE, state, nonce, scopes and the hint', async () => {

@@ -75,7 +75,11 @@ function json(response: ServerResponse, body: unknown): void {
 async function signIn() {
   const connector = createOpenIdConnectConnector({ fetch: outbound.fetch, allowInsecure: true });
   const provider: ProviderSettings = { id: 'idp_1', issuer, clientId, clientSecret, scopes: ['email'] };
-  const { secrets } = await connector.begin(provider, { redirectUri, loginHint: 'ada@fabrikam.example' });
+  const { secrets } = await connector.begin(provider, {
+    redirectUri,
+    loginHint: 'ada@fabrikam.example',
+    chooseAccount: false,
+  });
   claims = { nonce: secrets.nonce, ...claims };
   const callback = new URL(`${redirectUri}?${new URLSearchParams({ code: 'c', state: secrets.state })}`);
   return connector.finish(provider, callback, secrets);

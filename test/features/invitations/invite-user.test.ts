@@ -20,12 +20,22 @@ describe('inviting one person', () => {
   });
   afterAll(() => gateway.stop());
 
-  const inviteUser = async (input: object) => (await gateway.gql(invite, { input: { tenantId: tenant.id, ...input } })).data.inviteUser;
+  const inviteUser = async (input: object) =>
+    (await gateway.gql(invite, { input: { tenantId: tenant.id, ...input } })).data.inviteUser;
 
   it('makes a user awaiting acceptance, a pending invitation and a mail with the link', async () => {
-    const { invitation, externalUser, redeemUrl, userErrors } = await inviteUser({ email: 'Ana+orders@Fabrikam.example', displayName: 'Ana' });
+    const { invitation, externalUser, redeemUrl, userErrors } = await inviteUser({
+      email: 'Ana+orders@Fabrikam.example',
+      displayName: 'Ana',
+    });
     expect(userErrors).toEqual([]);
-    expect(invitation).toMatchObject({ email: 'Ana+orders@Fabrikam.example', status: 'PENDING', delivery: 'QUEUED', language: 'en', sendCount: 1 });
+    expect(invitation).toMatchObject({
+      email: 'Ana+orders@Fabrikam.example',
+      status: 'PENDING',
+      delivery: 'QUEUED',
+      language: 'en',
+      sendCount: 1,
+    });
     expect(externalUser).toMatchObject({
       userPrincipalName: `ana+orders_fabrikam.example#EXT#@${tenant.slug}`,
       state: 'PENDING_ACCEPTANCE',

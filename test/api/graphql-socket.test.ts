@@ -122,7 +122,9 @@ describe('the socket', () => {
       // A checkpoint may come first: the process has not read the event yet.
       if (!answer.data?.redemptionEvents.type) continue;
       expect(answer.data.redemptionEvents).toEqual({ type: 'INVITED', invitation: null });
-      expect(answer.errors).toMatchObject([{ path: ['redemptionEvents', 'invitation'], extensions: { code: 'FORBIDDEN' } }]);
+      expect(answer.errors).toMatchObject([
+        { path: ['redemptionEvents', 'invitation'], extensions: { code: 'FORBIDDEN' } },
+      ]);
       break;
     }
   });

@@ -14,7 +14,7 @@ import {
   markSent,
 } from '../features/invitations/delivery.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
-import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invite.service.js';
+import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invitation-mail-jobs.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { loadPasscodeMail, markPasscodeSent } from '../features/redemption/passcodes.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';

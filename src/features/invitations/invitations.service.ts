@@ -17,6 +17,7 @@ import { Tenant } from '../tenants/tenant.entity.js';
 import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
 import { makeLink, redeemUrl } from './invitation-link.service.js';
+import { mailJobs } from './invitation-mail-jobs.service.js';
 import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
 import { findTargets } from './invitation-targets.queries.js';
 import {
@@ -25,7 +26,6 @@ import {
   findObstacles,
   type InviteOutcome,
   inviteAll,
-  mailJobs,
   type ToInvite,
 } from './invite.service.js';
 import type { MailLimits } from './mail-limits.service.js';

@@ -1,6 +1,6 @@
 /**
  * Reads select plain rows with property names. What a table's columns are called is known to MikroORM's metadata alone;
- * this turns it into `sql` fragments once per entity. Hidden columns (hashes, sealed values) are never part of a row.
+ * this turns it into SQL text once per entity and alias. Hidden columns (hashes, sealed values) are never part of a row.
  */
 import type { EntityClass } from '@mikro-orm/core';
 import type { MikroORM } from '@mikro-orm/postgresql';
@@ -11,33 +11,31 @@ export type Row<E> = { [K in keyof E as NonNullable<E[K]> extends Buffer ? never
 
 export class Tables {
   readonly #orm: MikroORM;
-  readonly #columns = new Map<EntityClass<object>, { property: string; column: string }[]>();
+  readonly #selects = new Map<EntityClass<object>, Map<string, string>>();
 
   constructor(orm: MikroORM) {
     this.#orm = orm;
   }
 
-  /** `"alias"."column" as "property", …` of every column that is not hidden. */
+  /** `alias."column" as "property", …` of every column that is not hidden. `alias` is a name of ours, never input. */
   columns(entity: EntityClass<object>, alias: string): RawBuilder<unknown> {
-    const list = this.#visible(entity).map(
-      ({ property, column }) => sql`${sql.ref(`${alias}.${column}`)} as ${sql.ref(property)}`,
-    );
-    return sql.join(list);
+    const byAlias = this.#selects.get(entity) ?? new Map<string, string>();
+    this.#selects.set(entity, byAlias);
+    const text = byAlias.get(alias) ?? this.#select(entity, alias);
+    byAlias.set(alias, text);
+    return sql.raw(text);
   }
 
   name(entity: EntityClass<object>): RawBuilder<unknown> {
     return sql.table(this.#orm.getMetadata().get(entity).tableName);
   }
 
-  #visible(entity: EntityClass<object>): { property: string; column: string }[] {
-    const known = this.#columns.get(entity);
-    if (known) return known;
-    const columns = this.#orm
+  #select(entity: EntityClass<object>, alias: string): string {
+    return this.#orm
       .getMetadata()
       .get(entity)
       .props.filter((property) => property.fieldNames && !property.hidden)
-      .map((property) => ({ property: property.name, column: property.fieldNames[0] as string }));
-    this.#columns.set(entity, columns);
-    return columns;
+      .map((property) => `${alias}."${property.fieldNames[0]}" as "${property.name}"`)
+      .join(', ');
   }
 }

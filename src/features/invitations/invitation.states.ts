@@ -4,7 +4,7 @@
  *   PENDING --accept--> REDEEMED          QUEUED --sent--> SENT --bounce--> BOUNCED
  *      |--decline--> DECLINED --undo-->      |--refused--> FAILED
  *      |               (unproven only)    SUPPRESSED: nothing was to be sent
- *      |--revoke---> REVOKED              any but SUPPRESSED --resend--> QUEUED
+ *      |--revoke---> REVOKED              any --resend--> QUEUED
  *      '--time-----> EXPIRED --resend--> PENDING
  */
 import { DAY } from '../../kernel/clock.js';

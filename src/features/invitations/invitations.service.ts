@@ -7,6 +7,7 @@ import { addJobs } from '../../database/add-job.js';
 import type { Row } from '../../database/table.js';
 import type { Tx } from '../../database/transaction.js';
 import { recordEvents } from '../../events/record-events.js';
+import { parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { claimIdempotencyKey, type IdempotentRequest } from '../../request/idempotency.js';
@@ -174,7 +175,7 @@ export class InvitationsService {
 
   async #admitMails(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>): Promise<void> {
     await this.#limits.admit(ctx, tx, { addressKey: invitation.emailKey, count: 1 });
-    const copies = invitation.ccRecipients.map((address) => ({ addressKey: address, count: 1 }));
+    const copies = invitation.ccRecipients.map((address) => ({ addressKey: emailKeyOf(address), count: 1 }));
     await this.#limits.count(ctx, tx, copies);
   }
 
@@ -210,6 +211,11 @@ async function revokeLocked(ctx: RequestContext, tx: Tx, invitationIds: readonly
     tx,
     invitationIds.map((invitationId) => ({ type: 'REVOKED', at: now, actor: ctx.actor, invitationId })),
   );
+}
+
+/** Of an address that was accepted when the invitation was made. */
+function emailKeyOf(address: string): string {
+  return parseEmailAddress(address)?.key ?? address;
 }
 
 function refuseByStatus(invitation: Row<Invitation>, now: Date): UserError {

@@ -37,8 +37,6 @@ describe('resending', () => {
       expiresAt: first.invitation.expiresAt,
     });
     expect(second.redeemUrl).not.toBe(first.redeemUrl);
-    expect(await ground.openLink(first.redeemUrl)).toBe('SUPERSEDED');
-    expect(await ground.openLink(second.redeemUrl)).toBeNull();
     const [one, two] = [await ground.gateway.waitForMail(email, 1), await ground.gateway.waitForMail(email, 2)];
     expect(two.mail.text).toContain(second.redeemUrl);
     expect(two.mail.messageId).not.toBe(one.mail.messageId);

@@ -32,6 +32,8 @@ export interface SocketOptions {
 }
 
 const MAX_PAYLOAD_BYTES = 256 * 1024;
+/** Registered with IANA for RFC 6455: clients come back, and find another process or the next start. */
+const SERVICE_RESTART = 1012;
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 /** Longest delay setTimeout takes; a key that ends later is checked again then. */
 const MAX_TIMER_MILLISECONDS = 2_147_483_647;
@@ -42,7 +44,7 @@ interface Extra extends Record<PropertyKey, unknown> {
 
 interface OpenSocket {
   actor: Actor;
-  close(): void;
+  close(code: number, reason: string): void;
 }
 
 export async function registerGraphqlSocket(
@@ -75,7 +77,7 @@ export async function registerGraphqlSocket(
   return {
     stop() {
       stopWatching();
-      for (const socket of sockets) socket.close();
+      for (const socket of sockets) socket.close(SERVICE_RESTART, 'The gateway is stopping');
     },
     get open() {
       return sockets.size;
@@ -95,7 +97,7 @@ async function admit(options: SocketOptions, sockets: Set<OpenSocket>, connectio
   socket.once('close', () => closed.abort());
   const actor = typeof authorization === 'string' ? await options.authenticate(authorization) : null;
   if (!actor || closed.signal.aborted) return false;
-  const open: OpenSocket = { actor, close: () => socket.close(CloseCode.Forbidden, 'The credential has ended') };
+  const open: OpenSocket = { actor, close: (code, reason) => socket.close(code, reason) };
   connection.extra.actor = actor;
   sockets.add(open);
   const stopTimer = closeAtExpiry(options, open);
@@ -114,7 +116,7 @@ function closeAtExpiry({ ground }: SocketOptions, open: OpenSocket): () => void 
   const left = () => expiresAt.getTime() - ground.clock.now().getTime();
   let timer: NodeJS.Timeout;
   const check = () => {
-    if (left() <= 0) return open.close();
+    if (left() <= 0) return endCredential(open);
     timer = setTimeout(check, Math.min(left(), MAX_TIMER_MILLISECONDS));
   };
   timer = setTimeout(check, Math.min(Math.max(left(), 0), MAX_TIMER_MILLISECONDS));
@@ -129,14 +131,19 @@ async function recheck({ current, ground }: SocketOptions, open: OpenSocket): Pr
       now &&
       now.tenantId === open.actor.tenantId &&
       [...open.actor.permissions].every((permission) => now.permissions.has(permission));
-    if (!same) open.close();
+    if (!same) endCredential(open);
   } catch (error) {
     ground.log.warn(
       { error: (error as Error).message },
       'a credential could not be checked again; its socket is closed',
     );
-    open.close();
+    endCredential(open);
   }
+}
+
+/** Clients do not come back by themselves with a credential that was refused. */
+function endCredential(open: OpenSocket): void {
+  open.close(CloseCode.Forbidden, 'The credential has ended');
 }
 
 /** Parses, validates and limits; what it answers is executed, an array of errors refuses the one operation. */

@@ -30,28 +30,29 @@ export async function claimIdempotencyKey<T extends object>(
   if (request.key.length === 0 || request.key.length > MAX_KEY_LENGTH) {
     throw refuse('INVALID', { field: ['idempotencyKey'], message: `A key has 1 to ${MAX_KEY_LENGTH} characters.` });
   }
-  const inputHash = hashInput(ctx, request.input);
+  const digest = digestOf(request.input);
   const { rows } = await sql`
     insert into idempotency_record (tenant_id, actor_id, operation, key, input_hash, result, created_at)
-    values (${tx.tenantId ?? ''}, ${ctx.actor.id ?? ''}, ${request.operation}, ${request.key}, ${inputHash},
+    values (${tx.tenantId ?? ''}, ${ctx.actor.id ?? ''}, ${request.operation}, ${request.key}, ${ctx.secrets.sign('idempotency', digest)},
       ${JSON.stringify(result)}::jsonb, ${ctx.clock.now()})
     on conflict (tenant_id, actor_id, operation, key) do nothing returning key`.execute(tx.db);
-  return rows.length > 0 ? null : replay<T>(ctx, tx, request, inputHash);
+  return rows.length > 0 ? null : replay<T>(ctx, tx, request, digest);
 }
 
-async function replay<T>(ctx: RequestContext, tx: Tx, request: IdempotentRequest, inputHash: Buffer): Promise<T> {
+async function replay<T>(ctx: RequestContext, tx: Tx, request: IdempotentRequest, digest: string): Promise<T> {
   const { rows } = await sql<{ input_hash: Buffer; result: T }>`
     select input_hash, result from idempotency_record
     where tenant_id = ${tx.tenantId ?? ''} and actor_id = ${ctx.actor.id ?? ''}
       and operation = ${request.operation} and key = ${request.key}`.execute(tx.db);
   const record = rows[0];
-  if (!record?.input_hash.equals(inputHash)) throw refuse('IDEMPOTENCY_KEY_REUSED', { field: ['idempotencyKey'] });
+  const isSameInput = record && ctx.secrets.verify('idempotency', digest, record.input_hash);
+  if (!isSameInput) throw refuse('IDEMPOTENCY_KEY_REUSED', { field: ['idempotencyKey'] });
   return record.result;
 }
 
-/** Keyed, so that the table tells nothing about inputs that can be guessed, such as addresses. */
-function hashInput(ctx: RequestContext, input: object): Buffer {
-  return ctx.secrets.sign('idempotency', createHash('sha256').update(canonicalJson(input)).digest('hex'));
+/** Signed before it is stored, so that the table tells nothing about inputs that can be guessed, such as addresses. */
+function digestOf(input: object): string {
+  return createHash('sha256').update(canonicalJson(input)).digest('hex');
 }
 
 function canonicalJson(value: unknown): string {

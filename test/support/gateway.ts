@@ -72,6 +72,8 @@ export async function startTestGateway(options: GatewayOptions = {}) {
   const app = await startApp({ config, clock, log: options.log ?? testLog() });
   const url = app.publicUrl.origin;
   const sql = new pg.Pool({ connectionString: databaseUrl, max: 2 });
+  // Dropping the database may end a connection before the pool has.
+  sql.on('error', () => undefined);
 
   const send = async (body: unknown, authorization?: string): Promise<GraphqlAnswer> => {
     const response = await fetch(`${url}/graphql`, {

@@ -42,6 +42,8 @@ describe('resending', () => {
     expect(two.mail.messageId).not.toBe(one.mail.messageId);
     await until(async () => (await types(first.invitation.id)).length === 4, 'the second mail to be noted');
     expect((await types(first.invitation.id)).filter((type) => type !== 'MAIL_SENT')).toEqual(['INVITED', 'RESENT']);
+    expect(await ground.openLink(first.redeemUrl)).toBe('SUPERSEDED');
+    expect(await ground.openLink(second.redeemUrl)).toBeNull();
   });
 
   it('sends what was invited without a mail', async () => {

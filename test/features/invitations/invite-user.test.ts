@@ -280,7 +280,7 @@ describe('an idempotency key', () => {
   it('belongs to the key that sent it', async () => {
     const { secret } = await ground.gateway.createKey({
       tenantId: ground.tenant.id,
-      permissions: ['INVITATION_WRITE'],
+      permissions: ['INVITATION_WRITE', 'APP_READ', 'GROUP_READ'],
     });
     const first = await ground.invite({ email: 'mine@fabrikam.example', idempotencyKey: 'key-5' });
     const theirs = await ground.invite({ email: 'theirs@fabrikam.example', idempotencyKey: 'key-5' }, secret);

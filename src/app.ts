@@ -5,6 +5,7 @@
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { registerGraphqlHttp } from './api/graphql-http.js';
 import { registerGraphqlSocket } from './api/graphql-socket.js';
@@ -27,6 +28,7 @@ import { createOpenIdConnectConnector } from './features/identity-providers/open
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
+import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { createTasks, crontab } from './jobs/tasks.js';
 import { startWorker, type Worker } from './jobs/worker.js';
 import { systemActor } from './kernel/actor.js';
@@ -49,6 +51,8 @@ export interface AppOptions {
   config: Config;
   log: Log;
   clock?: Clock;
+  /** When a silent process is taken for dead. */
+  heartbeat?: HeartbeatTimes;
 }
 
 export interface App {
@@ -59,13 +63,19 @@ export interface App {
   /** Where a bootstrap key that was made up lies; null when none was made. */
   bootstrapKeyPath: string | null;
   ground: Ground;
-  stop(): Promise<void>;
+  /**
+   * Ready no longer, stops accepting, drains, stops the rest.
+   * @param noticeMilliseconds so long requests are still taken, each the last of its connection: a connection closed
+   *   while the next request is on its way on it would fail that request. Default 0.
+   */
+  stop(noticeMilliseconds?: number): Promise<void>;
 }
 
 /** Started parts, stopped in reverse order; one that fails does not keep the others from stopping. */
 class Running {
   readonly #log: Log;
   readonly #stops: { part: string; stop: () => unknown }[] = [];
+  #stopping = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -75,7 +85,13 @@ class Running {
     this.#stops.push({ part, stop });
   }
 
-  async stop(): Promise<void> {
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  async stop(noticeMilliseconds = 0): Promise<void> {
+    this.#stopping = true;
+    await wait(noticeMilliseconds);
     for (const { part, stop } of this.#stops.splice(0).reverse()) {
       try {
         await stop();
@@ -97,7 +113,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
 }
 
-async function start({ config, log, clock = systemClock }: AppOptions, running: Running): Promise<App> {
+async function start(options: AppOptions, running: Running): Promise<App> {
+  const { config, log, clock = systemClock } = options;
   const { port, publicUrl } = await settlePort(config);
   const [ground, mail] = await Promise.all([
     openGround(config, log, clock, running),
@@ -119,7 +136,11 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
   await ground.feed.start();
   running.add('feed', () => ground.feed.stop());
 
-  const server = createHttpServer({ trustedProxies: config.http.trustedProxies, log });
+  const server = createHttpServer({
+    trustedProxies: config.http.trustedProxies,
+    log,
+    isStopping: () => running.stopping,
+  });
   const authenticate = (authorization: string | undefined) => credentials.authenticate(authorization);
   const sockets = await registerGraphqlSocket(server, {
     schema,
@@ -138,15 +159,15 @@ async function start({ config, log, clock = systemClock }: AppOptions, running: 
   running.add('graphql', () => graphql.stop());
 
   await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
-  const worker = await startWorkerOf(ground, config, { mail, publicUrl, metrics, mailLimits }, running);
+  const worker = await startWorkerOf(ground, options, { mail, publicUrl, metrics, mailLimits }, running);
   running.add('worker', () => worker.stop());
-  registerHealth(server, { ready: () => readiness(ground, worker) });
+  registerHealth(server, { ready: () => readiness(ground, worker, running) });
   await serveMetrics(server, config, metrics, log, running);
   // Last in, first out: stop accepting and drain, then everything that requests need.
   running.add('http', () => server.close());
   running.add('sockets', () => sockets.stop());
   await server.listen({ host: config.http.host, port });
-  return { publicUrl, mailboxUrl: mail.mailboxUrl, bootstrapKeyPath, ground, stop: () => running.stop() };
+  return { publicUrl, mailboxUrl: mail.mailboxUrl, bootstrapKeyPath, ground, stop: (notice) => running.stop(notice) };
 }
 
 /** Links need the port before anything listens, so a port left to the system is chosen first. */
@@ -240,7 +261,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 
 function startWorkerOf(
   ground: Ground & { url: string },
-  config: Config,
+  { config, heartbeat }: AppOptions,
   { mail, publicUrl, metrics, mailLimits }: JobParts,
   running: Running,
 ): Promise<Worker> {
@@ -254,13 +275,22 @@ function startWorkerOf(
     observeMail: metrics.observeMail,
   });
   const db = ground.orm.em.getConnection().getClient() as Db;
-  return startWorker({ url: ground.url, db, tasks, crontab, concurrency: config.worker.concurrency, log: ground.log });
+  const { concurrency } = config.worker;
+  return startWorker({
+    url: ground.url,
+    db,
+    tasks,
+    crontab,
+    concurrency,
+    log: ground.log,
+    ...(heartbeat && { heartbeat }),
+  });
 }
 
-async function readiness({ orm, listener }: Ground, worker: Worker): Promise<Readiness> {
+async function readiness({ orm, listener }: Ground, worker: Worker, running: Running): Promise<Readiness> {
   const { ok } = await orm.em.getConnection().checkConnection();
   const migrations = ok && (await isSchemaCurrent(orm).catch(() => false));
-  return { database: ok && listener.connected, migrations, worker: worker.running };
+  return { database: ok && listener.connected, migrations, worker: worker.running, accepting: !running.stopping };
 }
 
 /** On a port of its own, or beside everything else behind a token; by default not at all. */

@@ -6,6 +6,8 @@ import type { Log } from './kernel/log.js';
 
 const FAILED = 1;
 const MISCONFIGURED = 78; // EX_CONFIG of sysexits.h
+/** Enough for a connection in use to carry one more request, and be told that it was the last. */
+const STOP_NOTICE_MILLISECONDS = 500;
 
 try {
   // biome-ignore lint/style/noProcessEnv: the one place where the environment is handed to the configuration
@@ -30,7 +32,7 @@ function stopOnSignals(starting: Promise<App>, log: Log, drainSeconds: number): 
     log.info({ signal }, 'stopping');
     setTimeout(() => process.exit(FAILED), drainSeconds * 1000).unref();
     starting
-      .then((app) => app.stop())
+      .then((app) => app.stop(STOP_NOTICE_MILLISECONDS))
       .then(
         () => process.exit(0),
         () => process.exit(FAILED),

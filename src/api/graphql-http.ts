@@ -16,7 +16,7 @@ import { RequestError, requestErrors } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
-import { checkCost, checkGuestMutationsStandAlone, checkText, limitRules, MAX_TOKENS } from './limits.js';
+import { checkCost, checkGuestMutationsStandAlone, checkValues, limitRules, MAX_TOKENS } from './limits.js';
 
 export interface GraphqlOptions {
   schema: GraphQLSchema;
@@ -106,7 +106,7 @@ function check(
       });
     }
     checkGuestMutationsStandAlone(schema, document, operation);
-    checkText(document, variables);
+    checkValues(schema, document, operation, variables);
     checkCost(schema, document, operation, variables);
   } catch (error) {
     throw error instanceof RequestError ? httpError(error) : error;

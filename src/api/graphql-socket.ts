@@ -21,7 +21,7 @@ import type { Actor } from '../kernel/actor.js';
 import { type RequestError, requestErrors } from '../kernel/errors.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
-import { checkCost, checkText, limitRules, MAX_TOKENS } from './limits.js';
+import { checkCost, checkValues, limitRules, MAX_TOKENS } from './limits.js';
 
 export interface SocketOptions {
   schema: GraphQLSchema;
@@ -164,7 +164,7 @@ function prepare(
         refusal('BAD_REQUEST', 'Only subscriptions run on this socket; send queries and mutations by HTTP POST.'),
       ];
     }
-    checkText(document, variables);
+    checkValues(schema, document, operation, variables ?? {});
     checkCost(schema, document, operation, variables ?? {});
     return {
       schema,

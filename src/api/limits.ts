@@ -77,7 +77,7 @@ const knownCosts = new WeakMap<DocumentNode, number>();
 
 /**
  * Of the one operation that is asked for.
- * @throws RequestError QUERY_TOO_COMPLEX, or BAD_USER_INPUT when the variables do not fit.
+ * @throws RequestError QUERY_TOO_COMPLEX
  */
 export function checkCost(
   schema: GraphQLSchema,
@@ -85,20 +85,10 @@ export function checkCost(
   operation: OperationDefinitionNode,
   variables: Record<string, unknown>,
 ): void {
-  checkVariables(schema, operation, variables);
   const known = knownCosts.get(query);
   const cost = known ?? costOf(schema, query, operation, variables);
   if (known === undefined && isCostFixed(query)) knownCosts.set(query, cost);
   if (cost > MAX_COST) throw tooCostly(`It costs ${cost}, the limit is ${MAX_COST}.`);
-}
-
-function checkVariables(
-  schema: GraphQLSchema,
-  operation: OperationDefinitionNode,
-  variables: Record<string, unknown>,
-): void {
-  const { errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, { maxErrors: 10 });
-  if (errors?.[0]) throw new RequestError('BAD_USER_INPUT', { message: errors[0].message });
 }
 
 function costOf(
@@ -183,18 +173,29 @@ function rootFields(document: DocumentNode, selectionSet: SelectionSetNode, seen
 }
 
 /**
- * PostgreSQL stores no NUL in text, so it is refused before it reaches a statement, in variables and in literals.
+ * Variables fit their types, and text is what PostgreSQL can store: without NUL and without halves of a surrogate pair,
+ * in variables and in literals. Only what the operation declares is looked at, so nesting ends where the schema's does.
  * @throws RequestError BAD_USER_INPUT
  */
-export function checkText(document: DocumentNode, variables: unknown): void {
-  refuseNul(variables);
+export function checkValues(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): void {
+  const { coerced, errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables, {
+    maxErrors: 10,
+  });
+  if (errors?.[0]) throw new RequestError('BAD_USER_INPUT', { message: errors[0].message });
+  refuseUnstorable(coerced);
   // Only an escape can write it in a document.
-  if (document.loc?.source.body.includes('\\u')) visit(document, { StringValue: (node) => refuseNul(node.value) });
+  if (document.loc?.source.body.includes('\\u'))
+    visit(document, { StringValue: (node) => refuseUnstorable(node.value) });
 }
 
-function refuseNul(value: unknown): void {
-  if (typeof value === 'string' && value.includes('\0')) {
-    throw new RequestError('BAD_USER_INPUT', { message: 'Text must not contain the character U+0000.' });
+function refuseUnstorable(value: unknown): void {
+  if (typeof value === 'string' && (value.includes('\0') || !value.isWellFormed())) {
+    throw new RequestError('BAD_USER_INPUT', { message: 'Text must be Unicode without the character U+0000.' });
   }
-  if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) refuseNul(inner);
+  if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) refuseUnstorable(inner);
 }

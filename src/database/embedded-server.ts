@@ -4,6 +4,8 @@
  * table: migrations come after it. Neighbours:
  * `embedded-cluster.ts` (files), `embedded-process.ts` (process), `embedded-account.ts` (root), `data-dir-lock.ts`.
  */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -15,6 +17,8 @@ import { lockDataDir } from './data-dir-lock.js';
 import { serverAccount } from './embedded-account.js';
 import { type Cluster, DATABASE_USER, openCluster } from './embedded-cluster.js';
 import { freePort, launch, STOP_TIMEOUT_MS, stopProcess } from './embedded-process.js';
+
+const RELAUNCH_MILLISECONDS = 500;
 
 export interface EmbeddedServerOptions {
   /** Absolute; made when missing. */
@@ -47,8 +51,9 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
       const port = options.port ?? (await freePort());
       return { child: await launch(cluster, account, { port, log, durable }), port };
     });
+    const keeper = keepRunning(child, log, () => launch(cluster, account, { port, log, durable }));
     const stop = async () => {
-      await stopProcess(child);
+      await keeper.stop();
       lock.release();
     };
     return { url: urlOf(cluster, port), stop };
@@ -66,6 +71,28 @@ async function withOneRetry<T>(log: Log, attempt: () => Promise<T>): Promise<T> 
     log.warn({ err: error }, 'The embedded PostgreSQL failed to start; trying once more');
     return attempt();
   }
+}
+
+/** A server that ended by itself is started again at the same address: after a while, because its last processes hold the data. */
+function keepRunning(first: ChildProcess, log: Log, launchAgain: () => Promise<ChildProcess>) {
+  const stopping = new AbortController();
+  const keep = async (child: ChildProcess): Promise<void> => {
+    await once(child, 'exit', { signal: stopping.signal }).catch(() => stopProcess(child));
+    while (!stopping.signal.aborted) {
+      await wait(RELAUNCH_MILLISECONDS);
+      const next = await launchAgain().catch((error: Error) =>
+        log.warn({ err: error }, 'PostgreSQL did not start again'),
+      );
+      if (next) return keep(next);
+    }
+  };
+  const kept = keep(first);
+  return {
+    stop: () => {
+      stopping.abort();
+      return kept;
+    },
+  };
 }
 
 /**

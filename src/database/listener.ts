@@ -3,11 +3,13 @@
  * a reconnect every channel rings once. Needs a direct connection: a transaction-mode pooler does not keep LISTEN.
  */
 import pg from 'pg';
+import { SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
 
 type Ring = (payload: string) => void;
 
 const RECONNECT_MILLISECONDS = 500;
+const CONNECT_TIMEOUT_MILLISECONDS = 5 * SECOND;
 
 export class Listener {
   readonly #url: string;
@@ -40,6 +42,7 @@ export class Listener {
     const client = new pg.Client({
       connectionString: this.#url,
       application_name: 'vestibule listener',
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
       keepAlive: true,
     });
     client.on('error', (error) => this.#lost(client, error));
@@ -47,7 +50,8 @@ export class Listener {
     client.on('notification', ({ channel, payload }) => this.#ring(channel, payload ?? ''));
     await client.connect();
     for (const channel of this.#rings.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
-    this.#client = client;
+    if (this.#stopped) await client.end();
+    else this.#client = client;
   }
 
   async stop(): Promise<void> {

@@ -8,24 +8,34 @@ import type { Db } from '../database/transaction.js';
 import { SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
 
-const BEAT = 5 * SECOND;
-const SILENT_FOR = 25 * SECOND;
+/** Milliseconds. */
+export interface HeartbeatTimes {
+  beat: number;
+  /** Several beats, because a busy process is late with one. */
+  silentFor: number;
+}
+
+export const defaultHeartbeat: HeartbeatTimes = { beat: 5 * SECOND, silentFor: 25 * SECOND };
 
 export class Heartbeat {
   readonly #id = randomUUID();
   readonly #db: Db;
   readonly #log: Log;
+  readonly #times: HeartbeatTimes;
   readonly #workerIds = new Set<string>();
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(db: Db, log: Log) {
+  constructor(db: Db, log: Log, times = defaultHeartbeat) {
     this.#db = db;
     this.#log = log;
+    this.#times = times;
   }
 
-  /** A holder of job locks; what it holds is freed when this process falls silent. */
-  add(workerId: string): void {
+  /** To be awaited before the worker takes its first job: what it holds is freed when this process falls silent. */
+  async add(workerId: string): Promise<void> {
+    if (this.#workerIds.has(workerId)) return;
     this.#workerIds.add(workerId);
+    await this.#beat();
   }
 
   async start(): Promise<void> {
@@ -34,8 +44,14 @@ export class Heartbeat {
       this.#beat().catch((error: Error) =>
         this.#log.warn({ error: error.message }, 'the heartbeat could not be written'),
       );
-    }, BEAT);
+    }, this.#times.beat);
     this.#timer.unref();
+  }
+
+  /** Frees what workers of this process that have ended still hold. */
+  async releaseJobs(): Promise<void> {
+    await sql`select graphile_worker.force_unlock_workers(${[...this.#workerIds]})`.execute(this.#db);
+    this.#workerIds.clear();
   }
 
   /** Call once the workers have stopped: they hold no jobs any more. */
@@ -50,15 +66,15 @@ export class Heartbeat {
       insert into gateway_process (id, worker_ids, started_at, seen_at)
       values (${this.#id}, ${[...this.#workerIds]}, now(), now())
       on conflict (id) do update set worker_ids = excluded.worker_ids, seen_at = now()`.execute(this.#db);
-    await releaseJobsOfSilentProcesses(this.#db, this.#log);
+    await releaseJobsOfSilentProcesses(this.#db, this.#times, this.#log);
   }
 }
 
 /** By any living process, in one statement; a process that was only paused finds its jobs taken, which handlers bear. */
-async function releaseJobsOfSilentProcesses(db: Db, log: Log): Promise<void> {
+async function releaseJobsOfSilentProcesses(db: Db, { silentFor }: HeartbeatTimes, log: Log): Promise<void> {
   const { rows } = await sql<{ processes: number }>`
     with silent as (
-      delete from gateway_process where seen_at < now() - make_interval(secs => ${SILENT_FOR / SECOND}) returning worker_ids
+      delete from gateway_process where seen_at < now() - make_interval(secs => ${silentFor / SECOND}) returning worker_ids
     )
     select count(*)::int as processes, graphile_worker.force_unlock_workers(array(select unnest(worker_ids) from silent))
     from silent having count(*) > 0`.execute(db);

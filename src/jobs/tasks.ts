@@ -24,6 +24,7 @@ import type { MailMessage } from '../kernel/mail-message.js';
 import { PermanentMailError, TemporaryMailError } from '../mail/mail-errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { pruneEvents } from './prune-events.js';
+import { requeueLostWork } from './requeue-lost-work.js';
 
 export interface TaskParts {
   context(task: string): RequestContext;
@@ -77,6 +78,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );
+      await requeueLostWork(ctx);
       await pruneEvents(ctx, later(now, -parts.eventRetentionDays * DAY));
     },
   };

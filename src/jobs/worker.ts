@@ -1,13 +1,15 @@
 /**
- * The worker of this process: takes jobs from the database, shows that it lives, stops in order. Jobs are shared out
- * between processes by the database; nothing here is remembered from one job to the next.
+ * The worker of this process: takes jobs from the database, shows that it lives, stops in order, and is started again when
+ * it gave up because the database went away. Jobs are shared out between processes by the database; nothing here is
+ * remembered from one job to the next.
  */
-import { EventEmitter } from 'node:events';
-import { type Runner, run, type TaskList, type WorkerEvents } from 'graphile-worker';
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Runner, run, type TaskList } from 'graphile-worker';
 import type { Db } from '../database/transaction.js';
 import { workerLogger } from '../database/worker-logger.js';
+import { SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
-import { Heartbeat } from './heartbeat.js';
+import { Heartbeat, type HeartbeatTimes } from './heartbeat.js';
 
 export interface WorkerOptions {
   url: string;
@@ -16,6 +18,7 @@ export interface WorkerOptions {
   crontab: string;
   concurrency: number;
   log: Log;
+  heartbeat?: HeartbeatTimes;
 }
 
 export interface Worker {
@@ -23,45 +26,95 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
-const POLL_MILLISECONDS = 1000;
+const POLL_MILLISECONDS = 1 * SECOND;
+const RESTART_MILLISECONDS = 1 * SECOND;
 
-export async function startWorker({ url, db, tasks, crontab, concurrency, log }: WorkerOptions): Promise<Worker> {
-  const heartbeat = new Heartbeat(db, log);
-  const events = new EventEmitter() as WorkerEvents;
-  // Jobs are locked by the pool as a whole.
-  events.on('pool:create', ({ workerPool }) => heartbeat.add(workerPool.id));
-  const runner = await run({
-    connectionString: url,
-    taskList: tasks,
-    crontab,
-    concurrency,
-    pollInterval: POLL_MILLISECONDS,
-    noHandleSignals: true,
-    events,
-    logger: workerLogger(log),
-  });
-  await heartbeat.start();
-  return watched(runner, heartbeat, log);
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
+  const worker = new LastingWorker(options);
+  await worker.start();
+  return worker;
 }
 
-function watched(runner: Runner, heartbeat: Heartbeat, log: Log): Worker {
-  let running = true;
-  runner.promise.then(
-    () => {
-      running = false;
-    },
-    (error: Error) => {
-      running = false;
-      log.error({ error: error.message }, 'the worker ended by itself');
-    },
-  );
-  return {
-    get running() {
-      return running;
-    },
-    async stop() {
-      if (running) await runner.stop();
-      await heartbeat.stop();
-    },
-  };
+class LastingWorker implements Worker {
+  readonly #options: WorkerOptions;
+  readonly #heartbeat: Heartbeat;
+  readonly #stopping = new AbortController();
+  #runner: Runner | null = null;
+  #following: Promise<void> | null = null;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#heartbeat = new Heartbeat(options.db, options.log, options.heartbeat);
+  }
+
+  get running(): boolean {
+    return this.#runner !== null;
+  }
+
+  async start(): Promise<void> {
+    this.#runner = await this.#run();
+    await this.#heartbeat.start();
+    this.#following = this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    // Rejects when it is ending by itself at this moment.
+    await this.#runner?.stop().catch(() => undefined);
+    await this.#following;
+    await this.#heartbeat.stop();
+  }
+
+  #run(): Promise<Runner> {
+    const { url, tasks, crontab, concurrency, log } = this.#options;
+    const heartbeat = this.#heartbeat;
+    // Jobs are locked by the pool as a whole.
+    const hooks = { startWorker: (_ctx: unknown, { worker }: StartOfWorker) => heartbeat.add(worker.workerPool.id) };
+    return run({
+      connectionString: url,
+      taskList: tasks,
+      crontab,
+      concurrency,
+      pollInterval: POLL_MILLISECONDS,
+      noHandleSignals: true,
+      logger: workerLogger(log),
+      preset: {
+        plugins: [{ name: 'heartbeat', worker: { hooks } }],
+        // Not for speed: with -1 nobody awaits these two, and a database that is gone then ends the whole process.
+        worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
+      },
+    });
+  }
+
+  /** A worker that cannot write down what became of a job ends by itself; another takes its place. */
+  async #follow(): Promise<void> {
+    while (this.#runner) {
+      const error = await this.#runner.promise.catch((reason: Error) => reason);
+      this.#runner = null;
+      if (this.#stopping.signal.aborted) return;
+      this.#options.log.error({ error: error?.message }, 'the worker ended by itself; starting another');
+      this.#runner = await this.#runAgain();
+    }
+  }
+
+  /** Null when it is to stop. Nothing is to be done but to wait until the database answers. */
+  async #runAgain(): Promise<Runner | null> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      try {
+        await wait(RESTART_MILLISECONDS, undefined, { signal });
+        await this.#heartbeat.releaseJobs();
+        const runner = await this.#run();
+        if (!signal.aborted) return runner;
+        await runner.stop();
+      } catch (error) {
+        if (!signal.aborted) this.#options.log.warn({ error: (error as Error).message }, 'the worker could not start');
+      }
+      if (signal.aborted) return null;
+    }
+  }
+}
+
+interface StartOfWorker {
+  worker: { workerPool: { id: string } };
 }

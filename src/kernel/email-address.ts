@@ -3,10 +3,10 @@
  * kept as typed for sending; the key serves comparison only. Plus tags are never folded: the mailbox owner decides what
  * they mean. Local parts are lower-cased for ASCII only, because Unicode lower-casing maps the Kelvin sign to `k`.
  */
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 
 export interface EmailAddress {
-  /** As typed, NFC, trimmed; what mail is sent to. */
+  /** As typed, NFC, trimmed, a domain in other characters in its normal form; what mail is sent to. */
   address: string;
   /** What two spellings of one address share. */
   key: string;
@@ -22,15 +22,29 @@ const MAX_ADDRESS_OCTETS = 254;
 const localPart = /^[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+(?:\.[\p{L}\p{N}\p{M}!#$%&'*+/=?^_`{|}~-]+)*$/u;
 const domainLabel = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
+/** Characters that are no ASCII but whose NFC is, such as the Kelvin sign: as somebody else's `k` they would be an impostor's. */
+const becomesAscii = /[\u{212A}\u{37E}\u{1FEF}]/u;
+
 /** Null when the text is no single address that could receive mail. */
 export function parseEmailAddress(text: string): EmailAddress | null {
-  const address = text.trim().normalize('NFC');
-  const at = address.lastIndexOf('@');
-  const local = address.slice(0, at);
-  if (at < 1 || !localPart.test(local)) return null;
-  if (Buffer.byteLength(local) > MAX_LOCAL_OCTETS || Buffer.byteLength(address) > MAX_ADDRESS_OCTETS) return null;
-  const domain = asciiDomain(address.slice(at + 1));
-  return domain ? { address, key: `${asciiLowerCase(local)}@${domain}`, domain } : null;
+  const typed = text.trim().normalize('NFC');
+  const at = typed.lastIndexOf('@');
+  const local = typed.slice(0, at);
+  if (at < 1 || !localPart.test(local) || becomesAscii.test(text)) return null;
+  if (Buffer.byteLength(local) > MAX_LOCAL_OCTETS || Buffer.byteLength(typed) > MAX_ADDRESS_OCTETS) return null;
+  const domain = asciiDomain(typed.slice(at + 1));
+  if (!domain) return null;
+  return {
+    address: `${local}@${shownDomain(typed.slice(at + 1), domain)}`,
+    key: `${asciiLowerCase(local)}@${domain}`,
+    domain,
+  };
+}
+
+/** Mail software maps domains less thoroughly (a soft hyphen, full-width letters), and would send to another one. */
+function shownDomain(typed: string, domain: string): string {
+  const normal = domainToUnicode(domain);
+  return /^[!-~]+$/.test(typed) || typed.toLowerCase() === normal ? typed : normal;
 }
 
 /** ASCII form of a domain of at least two labels (RFC 5891), or null. An address literal is no domain. */

@@ -7,8 +7,10 @@ export function nameKey(name: string): string {
 
 export const MAX_NAME_LENGTH = 200;
 
-const controlCharacters = /\p{Cc}|\p{Cf}/u;
-const urlLike = /:\/\/|^www\.|\bhttps?:/i;
+/** Also line and paragraph separators, which break a line as a control character does. */
+const controlCharacters = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+/** What mail clients turn into a link wherever it stands. */
+const urlLike = /:\/\/|\bwww\.|\b(?:https?|mailto):/i;
 
 export function isPlainName(name: string): boolean {
   return name.trim() !== '' && !controlCharacters.test(name) && !urlLike.test(name);

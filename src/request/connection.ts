@@ -254,10 +254,20 @@ function decodeCursor(cursor: string, order: ListOrder): [string | number, strin
   throw badInput('This cursor belongs to another list or order. Start again without it.');
 }
 
+/** Whether PostgreSQL can compare with it: a cursor is the client's to change. */
 function isPlace(key: unknown, id: unknown, order: ListOrder): boolean {
-  if (typeof id !== 'string') return false;
-  if (order.type === 'int') return Number.isSafeInteger(key);
-  return typeof key === 'string' && (order.type === 'text' || !Number.isNaN(Date.parse(key)));
+  if (!isStorable(id)) return false;
+  if (order.type === 'int') return Number.isInteger(key) && Math.abs(key as number) < 2 ** 31;
+  return isStorable(key) && (order.type === 'text' || isTime(key));
+}
+
+/** As `Date.toISOString` writes it, in years that both know. */
+function isTime(text: string): boolean {
+  return /^(?!0000)\d{4}-/.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString() === text;
+}
+
+function isStorable(text: unknown): text is string {
+  return typeof text === 'string' && !text.includes('\0');
 }
 
 function parseJson(text: string): unknown {

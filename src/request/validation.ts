@@ -32,6 +32,13 @@ export class Validation {
     return value;
   }
 
+  /** Of a list that is too long nothing else is looked at: telling each of a million mistakes would hold up everybody. */
+  list<T>(values: T[], maxLength: number, ...field: string[]): T[] {
+    if (values.length <= maxLength) return values;
+    this.add('TOO_LONG', field, `Give at most ${maxLength}.`);
+    return [];
+  }
+
   language(value: string, ...field: string[]): string {
     const language = supportedLanguage(value);
     if (!language) this.add('LANGUAGE_UNSUPPORTED', field);

@@ -5,6 +5,8 @@ export interface Readiness {
   database: boolean;
   migrations: boolean;
   worker: boolean;
+  /** False from the moment the process was asked to stop. */
+  accepting: boolean;
 }
 
 export interface HealthOptions {

@@ -12,6 +12,8 @@ export interface HttpServerOptions {
   /** CIDRs whose forwarding headers count; none: nobody's. */
   trustedProxies: readonly string[];
   log: Log;
+  /** While true each answer is the last of its connection. Default: never. */
+  isStopping?: () => boolean;
 }
 
 /** Until a request has arrived whole: uploads of any size are streamed, so this is long. */
@@ -20,7 +22,7 @@ const REQUEST_TIMEOUT = 15 * MINUTE;
 const MAX_PARAMETER_LENGTH = 1000;
 const KEEP_ALIVE_TIMEOUT = 72 * SECOND;
 
-export function createHttpServer({ trustedProxies, log }: HttpServerOptions): FastifyInstance {
+export function createHttpServer({ trustedProxies, log, isStopping }: HttpServerOptions): FastifyInstance {
   const server = fastify({
     logger: false,
     trustProxy: trustedProxies.length > 0 ? [...trustedProxies] : false,
@@ -30,6 +32,9 @@ export function createHttpServer({ trustedProxies, log }: HttpServerOptions): Fa
     // A caller's own request id would let it forge log lines.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
+  });
+  server.addHook('onSend', async (_request, reply) => {
+    if (isStopping?.()) reply.header('connection', 'close');
   });
   server.addHook('onResponse', async (request, reply) => {
     const { id: requestId, method, routeOptions } = request;

@@ -157,6 +157,28 @@ describe('what a document says', () => {
     expect(codes(await gateway.gql(variable, { from: 'yesterday' }))).toEqual(['BAD_USER_INPUT']);
   });
 
+  it.each([
+    ['NUL', 'a\u0000b'],
+    ['half a surrogate pair', 'a\ud800b'],
+  ])('has no text that cannot be stored: %s', async (_what, text) => {
+    const group = 'mutation ($input: CreateGroupInput!) { createGroup(input: $input) { group { id } } }';
+    expect(codes(await gateway.gql(group, { input: { tenantId, displayName: text } }))).toEqual(['BAD_USER_INPUT']);
+    const bulk = 'mutation ($input: BulkInviteInput!) { bulkInvite(input: $input) { bulkInvite { id } } }';
+    const rows = [{ email: 'ana@fabrikam.example', message: text }];
+    expect(codes(await gateway.gql(bulk, { input: { tenantId, rows } }))).toEqual(['BAD_USER_INPUT']);
+  });
+
+  it('has no such text in a literal either', async () => {
+    expect(codes(await gateway.gql('{ tenant(slug: "a\\u0000b") { id } }'))).toEqual(['BAD_USER_INPUT']);
+    expect(codes(await gateway.gql('{ tenant(slug: "a\\ud800b") { id } }'))).toEqual(['GRAPHQL_PARSE_FAILED']);
+  });
+
+  it('may carry variables it does not declare, nested as deep as they like', async () => {
+    const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    const answer = await post(`{"query": "{ viewer { name } }", "variables": {"x": ${nested}}}`);
+    expect(answer).toMatchObject({ status: 200, data: { viewer: { name: expect.any(String) } } });
+  });
+
   it('may ask for the schema, without a credential too', async () => {
     const { data, errors } = await gateway.gql(
       '{ __schema { queryType { name } types { name fields { name type { name ofType { name } } } } } }',

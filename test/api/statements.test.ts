@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { recordStatements, type Statement } from '../features/bulk-invites/statements.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
 
 const statements: Statement[] = recordStatements();
 let gateway: TestGateway;
@@ -76,7 +77,29 @@ async function tenantWith(count: number): Promise<string> {
     select 'idn' || u.id, u.tenant_id, u.id, 'idp_x', 'https://login.example', u.id, 'OIDC', now() from external_user u where tenant_id = $1`,
     [tenantId],
   );
+  await makeBulkInvites(tenantId);
   return tenantId;
+}
+
+/** As if every invitation came from a bulk invite of its own, with one row. */
+async function makeBulkInvites(tenantId: string): Promise<void> {
+  const { bulkInvite } = await gateway.ask(
+    'mutation ($input: BulkInviteInput!) { bulkInvite(input: $input) { bulkInvite { id } userErrors { code } } }',
+    { input: { tenantId, rows: [{ email: 'x' }] } },
+  );
+  const { id } = bulkInvite.bulkInvite;
+  await until(
+    async () => (await gateway.sql(`select from bulk_invite where id = $1 and status = 'COMPLETED'`, [id])).length > 0,
+    'the bulk invite',
+  );
+  const copyOf = (table: string, changes: string) =>
+    `insert into ${table} select (jsonb_populate_record(b, jsonb_build_object(${changes}))).* from ${table} b, invitation i where i.tenant_id = $1`;
+  await gateway.sql(`${copyOf('bulk_invite', `'id', 'blk' || i.id`)} and b.id = $2`, [tenantId, id]);
+  await gateway.sql(
+    `${copyOf('bulk_invite_row', `'bulk_invite_id', 'blk' || i.id, 'invitation_id', i.id`)} and b.bulk_invite_id = $2`,
+    [tenantId, id],
+  );
+  await gateway.sql(`update invitation set bulk_invite_id = 'blk' || id where tenant_id = $1`, [tenantId]);
 }
 
 /** Work of the process itself, which goes on beside any request. */
@@ -86,7 +109,11 @@ async function statementsFor(tenantId: string): Promise<string[]> {
   const from = statements.length;
   const { tenant } = await gateway.ask(DOCUMENT, { id: tenantId });
   expect(tenant.invitations.nodes.length).toBe(tenant.invitations.totalCount);
-  for (const { externalUser, groups, apps } of tenant.invitations.nodes) {
+  for (const { externalUser, groups, apps, bulkInvite } of tenant.invitations.nodes) {
+    expect(bulkInvite).toMatchObject({
+      counts: { total: 1 },
+      rows: { nodes: [{ invitation: { id: expect.any(String) } }] },
+    });
     expect(
       [externalUser.identities, externalUser.groups.nodes, externalUser.appAssignments.nodes, groups, apps].map(
         (list) => list.length,

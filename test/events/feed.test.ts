@@ -320,7 +320,10 @@ describe('who cannot keep up', () => {
     const oldestFirst = nodes.reverse();
     const days = 3650;
     const old = oldestFirst[2].id.replace('evt_', '');
-    await gateway.sql(`update event set at = at - make_interval(days => $1) where seq <= $2`, [days, old]);
+    await gateway.sql(
+      `update event set at = at - make_interval(days => $1) where (epoch, xid, seq) <= (select epoch, xid, seq from event where seq = $2)`,
+      [days, old],
+    );
     await gateway.sql(`select graphile_worker.add_job('clean_up')`);
     await until(async () => (await stored()).length === 1, 'old events to go');
 

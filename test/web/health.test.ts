@@ -16,7 +16,7 @@ function start(trustedProxies: string[] = []) {
 
 describe('health', () => {
   it('tells life from readiness, and which part is missing', async () => {
-    const parts = { database: true, migrations: true, worker: false };
+    const parts = { database: true, migrations: true, worker: false, accepting: true };
     registerHealth(start(), { ready: async () => parts });
     expect((await server.inject('/health/live')).json()).toEqual({ status: 'ok' });
     const unready = await server.inject('/health/ready');

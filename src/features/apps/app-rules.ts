@@ -14,8 +14,8 @@ export function checkName(valid: Validation, name: string): Pick<App, 'displayNa
 }
 
 /** Kept as given: relying parties send them character by character, a normal form would not match (RFC 9700 section 2.1). */
-export function checkRedirectUris(valid: Validation, uris: string[]): string[] {
-  checkLength(valid, uris, 'redirectUris');
+export function checkRedirectUris(valid: Validation, given: string[]): string[] {
+  const uris = valid.list(given, MAX_LIST_LENGTH, 'redirectUris');
   for (const [index, uri] of uris.entries()) {
     const field = ['redirectUris', String(index)];
     if (uriCharacters.test(uri)) valid.url(uri, ...field);
@@ -24,8 +24,8 @@ export function checkRedirectUris(valid: Validation, uris: string[]): string[] {
   return [...new Set(uris)];
 }
 
-export function checkRoles(valid: Validation, roles: string[]): string[] {
-  checkLength(valid, roles, 'roles');
+export function checkRoles(valid: Validation, given: string[]): string[] {
+  const roles = valid.list(given, MAX_LIST_LENGTH, 'roles');
   for (const [index, role] of roles.entries()) {
     const field = ['roles', String(index)];
     valid.pattern(
@@ -37,8 +37,4 @@ export function checkRoles(valid: Validation, roles: string[]): string[] {
     if (roles.indexOf(role) < index) valid.add('TAKEN', field, 'This role is listed twice.');
   }
   return roles;
-}
-
-function checkLength(valid: Validation, list: string[], field: string): void {
-  if (list.length > MAX_LIST_LENGTH) valid.add('TOO_LONG', [field], `Give at most ${MAX_LIST_LENGTH}.`);
 }

@@ -52,7 +52,7 @@ export class BulkInvitesService {
       if (earlier) return earlier.bulkInviteId;
       await storeBatch(ctx, tx, result.bulkInviteId, request, batch);
       await stageRows(tx, result.bulkInviteId, batch.rows);
-      await queueRun(tx, tenantId, result.bulkInviteId);
+      await queueBulkInviteRun(tx, tenantId, result.bulkInviteId);
       return result.bulkInviteId;
     });
   }
@@ -130,7 +130,7 @@ async function storeBatch(ctx: RequestContext, tx: Tx, id: string, request: Batc
 }
 
 /** One batch of a tenant at a time: two would compete for the same addresses. */
-async function queueRun(tx: Tx, tenantId: string, bulkInviteId: string): Promise<void> {
+export async function queueBulkInviteRun(tx: Tx, tenantId: string, bulkInviteId: string): Promise<void> {
   await addJob(
     tx,
     RUN_BULK_INVITE_TASK,

@@ -31,7 +31,7 @@ export interface ExternalUserOrdering {
   direction: 'ASC' | 'DESC';
 }
 
-/** What a trigram index needs to be of use. */
+/** What a trigram index needs to be of use; it is of the collation "default", so that equality never goes there. */
 const MIN_SEARCH_CHARACTERS = 3;
 
 /** @throws RequestError BAD_USER_INPUT when `emailContains` is too short. */
@@ -61,7 +61,7 @@ function conditions(filter: ExternalUserSelection): RawBuilder<unknown>[] {
     state != null && sql`u.state = any(${state})`,
     userType != null && sql`u.user_type = ${userType}`,
     accountEnabled != null && sql`u.account_enabled = ${accountEnabled}`,
-    emailContains != null && sql`u.email_key like ${containing(emailContains)}`,
+    emailContains != null && sql`u.email_key collate "default" like ${containing(emailContains)}`,
     groupId != null &&
       sql`exists (select from group_member m where m.group_id = ${groupId} and m.external_user_id = u.id)`,
     appId != null && isAssignedTo(appId),

@@ -8,8 +8,8 @@ import { parseProviderDomains } from './provider-domains.js';
 const MAX_DOMAINS = 500;
 
 /** @returns patterns in normal form, one per domain as given, so that places in the list stay. */
-export function checkDomains(valid: Validation, domains: string[]): string[] {
-  if (domains.length > MAX_DOMAINS) valid.add('TOO_LONG', ['domains'], `Give at most ${MAX_DOMAINS}.`);
+export function checkDomains(valid: Validation, given: string[]): string[] {
+  const domains = valid.list(given, MAX_DOMAINS, 'domains');
   const { errors } = parseProviderDomains(domains);
   for (const { code, field, message } of errors) valid.add(code, field ?? ['domains'], message);
   const patterns = domains.map((domain) => parseProviderDomains([domain]).patterns[0] ?? domain);

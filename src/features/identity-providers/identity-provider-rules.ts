@@ -47,8 +47,8 @@ function checkCredential(valid: Validation, value: string, name: string): string
   return value;
 }
 
-export function checkScopes(valid: Validation, scopes: string[]): string[] {
-  if (scopes.length > MAX_SCOPES) valid.add('TOO_LONG', ['oidc', 'scopes'], `Give at most ${MAX_SCOPES}.`);
+export function checkScopes(valid: Validation, given: string[]): string[] {
+  const scopes = valid.list(given, MAX_SCOPES, 'oidc', 'scopes');
   for (const [index, scope] of scopes.entries()) {
     valid.pattern(scope, scopePattern, 'Give one scope per entry, such as email.', 'oidc', 'scopes', String(index));
   }

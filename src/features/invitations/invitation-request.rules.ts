@@ -116,7 +116,10 @@ function checkName(name: string | null, field: string, refuse: Refuse): string |
 }
 
 function checkTargets(references: string[], find: InvitationTargets['app'], field: string, refuse: Refuse): string[] {
-  if (references.length > MAX_GRANTS) refuse('INVALID', [field], `Give at most ${MAX_GRANTS}.`);
+  if (references.length > MAX_GRANTS) {
+    refuse('INVALID', [field], `Give at most ${MAX_GRANTS}.`);
+    return [];
+  }
   const found = references.map((reference, index) => {
     const { target, problem } = find(reference);
     return target ?? refuse(problem ?? 'NOT_FOUND', [field, String(index)]);
@@ -154,7 +157,10 @@ function checkLanguage(tag: string | null, refuse: Refuse): string | null {
 }
 
 function checkCopies(addresses: string[], field: string, refuse: Refuse): EmailAddress[] {
-  if (addresses.length > MAX_CC_RECIPIENTS) refuse('INVALID', [field], `Give at most ${MAX_CC_RECIPIENTS} addresses.`);
+  if (addresses.length > MAX_CC_RECIPIENTS) {
+    refuse('INVALID', [field], `Give at most ${MAX_CC_RECIPIENTS} addresses.`);
+    return [];
+  }
   const parsed = addresses.map(
     (text, index) => parseEmailAddress(text) ?? refuse('ADDRESS_INVALID', [field, String(index)]),
   );

@@ -115,7 +115,7 @@ function emailCondition(text: string): RawBuilder<unknown> {
   }
   const pattern = `%${wanted.replace(/[\\%_]/g, '\\$&')}%`;
   return sql`i.external_user_id in (
-    select u.id from external_user u where u.tenant_id = i.tenant_id and u.email_key like ${pattern})`;
+    select u.id from external_user u where u.tenant_id = i.tenant_id and u.email_key collate "default" like ${pattern})`;
 }
 
 /** Apps each invitation grants, in the inviter's order; one statement for any number of invitations. */

@@ -174,9 +174,7 @@ export class InvitationsService {
   }
 
   async #admitMails(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>): Promise<void> {
-    await this.#limits.admit(ctx, tx, { addressKey: invitation.emailKey, count: 1 });
-    const copies = invitation.ccRecipients.map((address) => ({ addressKey: emailKeyOf(address), count: 1 }));
-    await this.#limits.count(ctx, tx, copies);
+    await this.#limits.admit(ctx, tx, [invitation.emailKey, ...invitation.ccRecipients.map(emailKeyOf)]);
   }
 
   #url(ctx: RequestContext, invitationId: string, linkVersion: number): string {

@@ -6,12 +6,12 @@
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';
 import type { Db, Scope, Tx } from '../../database/transaction.js';
-import { type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
+import { type UserErrorCode, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { expireInvitations } from './expire.service.js';
 import type { Invitation } from './invitation.entity.js';
-import type { MailLimits } from './mail-limits.service.js';
-import { type InvitingTenant, mailRequests, type ToInvite, writeInvitations } from './write-invitations.js';
+import type { MailLimits, MailsRefused } from './mail-limits.service.js';
+import { type InvitingTenant, recipientKeys, type ToInvite, writeInvitations } from './write-invitations.js';
 
 export type { InvitingTenant, ToInvite } from './write-invitations.js';
 
@@ -27,6 +27,9 @@ interface Obstacle {
   pendingId: string | null;
   pendingExpiresAt: Date | null;
 }
+
+const COPIES_LIMITED = 'Somebody who is to get a copy was sent too many mails. Wait, or invite without that copy.';
+const nothing = { existingInvitationId: null, externalUserId: null };
 
 /** What stands in the way of each address, after what has run out was expired: the first writes of the transaction. */
 export async function clearTheWay(
@@ -54,12 +57,16 @@ export async function inviteAll(
   obstacles: Obstacles,
 ): Promise<Map<string, InviteOutcome>> {
   const outcomes = new Map<string, InviteOutcome>();
-  const limited = await limits.check(ctx, scope, mailRequests(rows));
-  const free = rows.filter((row) => {
-    const refusal = refusalOf(ctx, obstacles.get(row.invitation.email.key), limited, row);
-    if (refusal) outcomes.set(row.invitationId, refusal);
-    return !refusal;
-  });
+  const refuseSome = (candidates: readonly ToInvite[], refusalOf: (row: ToInvite) => InviteOutcome | null) =>
+    candidates.filter((row) => {
+      const refusal = refusalOf(row);
+      if (refusal) outcomes.set(row.invitationId, refusal);
+      return !refusal;
+    });
+  const unhindered = refuseSome(rows, (row) => refusalBy(obstacles.get(row.invitation.email.key), ctx.clock.now()));
+  const mails = unhindered.map(({ invitationId: id, invitation }) => ({ id, addressKeys: recipientKeys(invitation) }));
+  const limited = await limits.check(ctx, scope, mails);
+  const free = refuseSome(unhindered, (row) => refusalByLimit(row, limited.get(row.invitationId)));
   const written = await writeInvitations(ctx, scope, tenant, free);
   for (const { invitationId } of free) {
     const invitation = written.get(invitationId);
@@ -90,30 +97,33 @@ export function expiredAmong(obstacles: Obstacles, now: Date): string[] {
   );
 }
 
-function refusalOf(
-  ctx: RequestContext,
-  obstacle: Obstacle | undefined,
-  limited: Map<string, UserErrorEntry>,
-  row: ToInvite,
-): InviteOutcome | null {
-  const refused = (error: UserErrorEntry): InviteOutcome => ({
-    invited: false,
-    error,
-    existingInvitationId: obstacle?.pendingId ?? null,
-    externalUserId: obstacle?.externalUserId ?? null,
-  });
-  const field = ['email'];
-  if (obstacle && !obstacle.enabled) return refused(userErrorEntry('ACCOUNT_DISABLED', { field }));
-  if (obstacle?.accepted) return refused(userErrorEntry('ALREADY_MEMBER', { field }));
-  if (obstacle?.pendingExpiresAt && obstacle.pendingExpiresAt > ctx.clock.now()) {
-    return refused(userErrorEntry('ALREADY_INVITED', { field }));
-  }
-  const limit = row.invitation.sendMail ? limited.get(row.invitation.email.key) : undefined;
-  return limit ? refused({ ...limit, field }) : null;
+function refusalBy(obstacle: Obstacle | undefined, now: Date): InviteOutcome | null {
+  const code = obstacle && codeOf(obstacle, now);
+  if (!code) return null;
+  const { pendingId: existingInvitationId, externalUserId } = obstacle;
+  return refused(userErrorEntry(code, { field: ['email'] }), { existingInvitationId, externalUserId });
+}
+
+function codeOf({ enabled, accepted, pendingExpiresAt }: Obstacle, now: Date): UserErrorCode | null {
+  if (!enabled) return 'ACCOUNT_DISABLED';
+  if (accepted) return 'ALREADY_MEMBER';
+  return pendingExpiresAt && pendingExpiresAt > now ? 'ALREADY_INVITED' : null;
+}
+
+function refusalByLimit({ invitation }: ToInvite, limit: MailsRefused | undefined): InviteOutcome | null {
+  if (!limit) return null;
+  const isCopy = limit.addressKey !== null && limit.addressKey !== invitation.email.key;
+  return refused(isCopy ? { ...limit.error, message: COPIES_LIMITED } : { ...limit.error, field: ['email'] });
+}
+
+function refused(
+  error: UserErrorEntry,
+  inTheWay: { existingInvitationId: string | null; externalUserId: string | null } = nothing,
+): InviteOutcome {
+  return { invited: false, error, ...inTheWay };
 }
 
 /** Another transaction invited the same address between our look and our insert. */
 function lostRace(): InviteOutcome {
-  const error = userErrorEntry('ALREADY_INVITED', { field: ['email'] });
-  return { invited: false, error, existingInvitationId: null, externalUserId: null };
+  return refused(userErrorEntry('ALREADY_INVITED', { field: ['email'] }));
 }

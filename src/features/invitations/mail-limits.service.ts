@@ -5,7 +5,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Scope } from '../../database/transaction.js';
 import { HOUR, later, MINUTE, SECOND } from '../../kernel/clock.js';
-import { refuse, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
+import { UserError, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 
 export const MAILS_PER_ADDRESS = 10;
@@ -19,6 +19,25 @@ export interface MailRequestCount {
   count: number;
 }
 
+/** Mails that are sent together or not at all: an invitation and its copies. */
+export interface MailsWanted {
+  id: string;
+  addressKeys: readonly string[];
+}
+
+export interface MailsRefused {
+  error: UserErrorEntry;
+  /** Who was sent too many; null: it is the tenant's quota. */
+  addressKey: string | null;
+}
+
+interface AddressCount {
+  addressKey: string;
+  here: number;
+  everywhere: number;
+  oldest: Date;
+}
+
 export class MailLimits {
   readonly #mailsPerTenantPerHour: number;
 
@@ -27,39 +46,34 @@ export class MailLimits {
   }
 
   /**
-   * Checks and counts mails to one address.
+   * Checks and counts mails that go out together, one for each address.
    * @throws UserError RATE_LIMITED with retryAfterSeconds, or QUOTA_EXCEEDED.
    */
-  async admit(ctx: RequestContext, scope: Scope, request: MailRequestCount): Promise<void> {
-    const refusal = (await this.check(ctx, scope, [request])).get(request.addressKey);
-    if (refusal)
-      throw refuse(
-        refusal.code,
-        refusal.retryAfterSeconds === null ? {} : { retryAfterSeconds: refusal.retryAfterSeconds },
-      );
-    await this.count(ctx, scope, [request]);
+  async admit(ctx: RequestContext, scope: Scope, addressKeys: readonly string[]): Promise<void> {
+    const [refusal] = (await this.check(ctx, scope, [{ id: '', addressKeys }])).values();
+    if (refusal) throw new UserError([refusal.error]);
+    await this.#count(
+      ctx,
+      scope,
+      addressKeys.map((addressKey) => ({ addressKey, count: 1 })),
+    );
   }
 
-  /** What must not be sent now, by address; one read. */
+  /** What must not be sent now, by id, when all is sent in this order; one read. */
   async check(
     ctx: RequestContext,
     { db, tenantId }: Scope,
-    requests: readonly MailRequestCount[],
-  ): Promise<Map<string, UserErrorEntry>> {
-    if (requests.length === 0) return new Map();
+    wanted: readonly MailsWanted[],
+  ): Promise<Map<string, MailsRefused>> {
+    if (wanted.length === 0) return new Map();
     const now = ctx.clock.now();
-    const { rows } = await sql<{
-      addressKey: string | null;
-      here: number;
-      everywhere: number;
-      oldest: Date;
-      sentThisHour: number;
-    }>`
+    const addressKeys = [...new Set(wanted.flatMap((mails) => mails.addressKeys))];
+    const { rows } = await sql<AddressCount & { sentThisHour: number }>`
       with recent as (
         select address_key as "addressKey", count(*) filter (where tenant_id = ${tenantId})::int as here,
           count(*)::int as everywhere, min(requested_at) as oldest
         from mail_request
-        where address_key = any(${requests.map((request) => request.addressKey)}) and requested_at > ${later(now, -ADDRESS_WINDOW)}
+        where address_key = any(${addressKeys}) and requested_at > ${later(now, -ADDRESS_WINDOW)}
         group by address_key
       ),
       quota as (
@@ -67,20 +81,11 @@ export class MailLimits {
         where tenant_id = ${tenantId} and hour = ${hourOf(now)}
       )
       select * from quota left join recent on true`.execute(db);
-    const recent = new Map(rows.map((row) => [row.addressKey, row]));
-    let left = this.#mailsPerTenantPerHour - (rows[0]?.sentThisHour ?? 0);
-    const refusals = new Map<string, UserErrorEntry>();
-    for (const { addressKey, count } of requests) {
-      const sent = recent.get(addressKey);
-      if (sent && (sent.here + count > MAILS_PER_ADDRESS || sent.everywhere + count > MAILS_PER_ADDRESS_EVERYWHERE)) {
-        refusals.set(addressKey, refusalUntil('RATE_LIMITED', later(sent.oldest, ADDRESS_WINDOW), now));
-      } else if (left < count) refusals.set(addressKey, refusalUntil('QUOTA_EXCEEDED', later(hourOf(now), HOUR), now));
-      else left -= count;
-    }
-    return refusals;
+    const left = this.#mailsPerTenantPerHour - (rows[0]?.sentThisHour ?? 0);
+    return refuseBeyond(new Map(rows.map((row) => [row.addressKey, row])), left, wanted, now);
   }
 
-  async count(ctx: RequestContext, { db, tenantId }: Scope, requests: readonly MailRequestCount[]): Promise<void> {
+  async #count(ctx: RequestContext, { db, tenantId }: Scope, requests: readonly MailRequestCount[]): Promise<void> {
     if (requests.length > 0) await sql`with ${countMails(tenantId, requests, ctx.clock.now())} select 1`.execute(db);
   }
 }
@@ -103,6 +108,38 @@ export function countMails(
       from unnest(${requests.map((request) => request.addressKey)}::text[], ${requests.map((request) => request.count)}::int[])
         as request (key, times), generate_series(1, request.times)
     )`;
+}
+
+function refuseBeyond(
+  counts: Map<string, AddressCount>,
+  quota: number,
+  wanted: readonly MailsWanted[],
+  now: Date,
+): Map<string, MailsRefused> {
+  const refusals = new Map<string, MailsRefused>();
+  let left = quota;
+  for (const { id, addressKeys } of wanted) {
+    const full = addressKeys.map((key) => counts.get(key)).find((count) => count && isFull(count));
+    if (full) {
+      const error = refusalUntil('RATE_LIMITED', later(full.oldest, ADDRESS_WINDOW), now);
+      refusals.set(id, { error, addressKey: full.addressKey });
+    } else if (left < addressKeys.length) {
+      refusals.set(id, { error: refusalUntil('QUOTA_EXCEEDED', later(hourOf(now), HOUR), now), addressKey: null });
+    } else {
+      left -= addressKeys.length;
+      for (const key of addressKeys) counts.set(key, oneMore(key, counts.get(key), now));
+    }
+  }
+  return refusals;
+}
+
+function isFull({ here, everywhere }: AddressCount): boolean {
+  return here >= MAILS_PER_ADDRESS || everywhere >= MAILS_PER_ADDRESS_EVERYWHERE;
+}
+
+function oneMore(addressKey: string, known: AddressCount | undefined, now: Date): AddressCount {
+  const { here, everywhere, oldest } = known ?? { here: 0, everywhere: 0, oldest: now };
+  return { addressKey, here: here + 1, everywhere: everywhere + 1, oldest };
 }
 
 function refusalUntil(code: 'RATE_LIMITED' | 'QUOTA_EXCEEDED', until: Date, now: Date): UserErrorEntry {

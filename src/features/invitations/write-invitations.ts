@@ -28,12 +28,14 @@ export interface ToInvite {
   rowNumber: number | null;
 }
 
-/** Mails that these invitations ask for, copies included, by address. */
-export function mailRequests(rows: readonly ToInvite[]): MailRequestCount[] {
+/** Whom an invitation is mailed to: the guest, and who gets a copy. */
+export function recipientKeys({ sendMail, email, cc }: CheckedInvitation): string[] {
+  return sendMail ? [email, ...cc].map(({ key }) => key) : [];
+}
+
+function mailRequests(rows: readonly ToInvite[]): MailRequestCount[] {
   const counts = new Map<string, number>();
-  for (const { invitation } of rows.filter((row) => row.invitation.sendMail)) {
-    for (const { key } of [invitation.email, ...invitation.cc]) counts.set(key, (counts.get(key) ?? 0) + 1);
-  }
+  for (const key of rows.flatMap((row) => recipientKeys(row.invitation))) counts.set(key, (counts.get(key) ?? 0) + 1);
   return [...counts].map(([addressKey, count]) => ({ addressKey, count }));
 }
 

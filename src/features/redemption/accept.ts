@@ -19,6 +19,7 @@ export async function accept(step: Step, answer: ConsentAnswer): Promise<void> {
   checkProof(step);
   await checkEntitlement(step);
   checkInviter(step);
+  checkDomain(step);
   await redeemInvitation(step);
   await assignAccepted(step);
   await linkIdentity(step);
@@ -32,7 +33,7 @@ function checkProof({ flow, now }: Step): void {
 }
 
 async function checkEntitlement({ tx, flow, offer }: Step): Promise<void> {
-  const proof = { kind: flow.proofKind, providerId: flow.proofProviderId };
+  const proof = { kind: flow.proofKind, providerId: flow.proofProviderId, issuer: flow.proofIssuer };
   if (isEntitled(await loadMethods(tx.db, offer), proof)) return;
   throw refuse('PROOF_REQUIRED', {
     message: 'How this address signs in was changed in the meantime. Prove it once more.',
@@ -42,6 +43,11 @@ async function checkEntitlement({ tx, flow, offer }: Step): Promise<void> {
 /** A revoked key takes its open invitations along; one that merely expired does not. */
 function checkInviter({ offer }: Step): void {
   if (offer.inviterRevoked) throw refuse('INVITER_NOT_AUTHORIZED');
+}
+
+/** A domain that became the tenant's own: its people are colleagues now, and come in another way. */
+function checkDomain({ offer }: Step): void {
+  if (offer.isOwnDomain) throw refuse('OWN_DOMAIN');
 }
 
 async function redeemInvitation({ tx, now, flow }: Step): Promise<void> {

@@ -24,6 +24,8 @@ export interface Offer extends OfferState {
   inviterName: string | null;
   /** The key that invited was revoked since. */
   inviterRevoked: boolean;
+  /** The address is of the tenant itself, by now. */
+  isOwnDomain: boolean;
   message: string | null;
   language: Language;
   startedAt: Date | null;
@@ -46,6 +48,7 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
       i.email_key as "emailKey", i.status, i.expires_at as "expiresAt", i.link_version as "linkVersion",
       i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
       i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
+      split_part(i.email_key, '@', 2) = any(t.own_domains) as "isOwnDomain",
       coalesce(u.display_name, i.display_name) as "guestName",
       t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",

@@ -35,6 +35,7 @@ export interface BrandingChange {
   termsOfUseUrl?: string | null;
 }
 
+const MAX_OWN_DOMAINS = 500;
 const DEFAULT_ACCENT_COLOR = '#1f5fbf';
 const slugPattern = /^[a-z0-9](?:[a-z0-9-]{1,38})[a-z0-9]$/;
 const colorPattern = /^#[0-9a-fA-F]{6}$/;
@@ -110,7 +111,7 @@ export class TenantsService {
 }
 
 function checkDomains(valid: Validation, domains: string[]): string[] {
-  return domains.map((domain, index) => {
+  return valid.list(domains, MAX_OWN_DOMAINS, 'ownDomains').map((domain, index) => {
     const ascii = asciiDomain(domain.trim());
     if (!ascii) valid.add('INVALID', ['ownDomains', String(index)], 'Give a domain, such as contoso.example.');
     return ascii ?? domain;

@@ -146,7 +146,7 @@ interface Page {
 const read = async (args: Args = {}): Promise<any> =>
   (await ground.gateway.ask(LIST, { id: ground.tenant.id, ...args })).tenant;
 const shortNames = (connection: { nodes: { email: string }[] }) =>
-  connection.nodes.map(({ email }) => email.split('@')[0]);
+  connection.nodes.map(({ email }) => email.split('@')[0] as string);
 const newestFirst = stories.map(({ email }) => email.split('@')[0] as string).reverse();
 
 describe('the list', () => {

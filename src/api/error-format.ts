@@ -4,6 +4,7 @@
  */
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { RequestError, type RequestErrorCode, requestErrors } from '../kernel/errors.js';
+import { describeFault } from '../kernel/fault.js';
 import type { Log } from '../kernel/log.js';
 
 /** Apollo's names for what we call BAD_REQUEST or BAD_USER_INPUT. */
@@ -37,13 +38,6 @@ function classify(
   if (known && known !== 'INTERNAL_SERVER_ERROR') return { code: known };
   if (cause instanceof GraphQLError && cause.originalError === undefined && code === undefined)
     return { code: 'GRAPHQL_VALIDATION_FAILED' };
-  log.error({ error: describe(cause), path: formatted.path }, 'request failed');
+  log.error({ error: describeFault(cause), path: formatted.path }, 'request failed');
   return { code: 'INTERNAL_SERVER_ERROR', text: requestErrors.INTERNAL_SERVER_ERROR.text };
-}
-
-/** Name, message and stack; never the values of a statement. */
-function describe(cause: unknown): { name: string; message: string; stack?: string | undefined } {
-  return cause instanceof Error
-    ? { name: cause.name, message: cause.message.split('\n')[0] ?? '', stack: cause.stack }
-    : { name: 'unknown', message: typeof cause };
 }

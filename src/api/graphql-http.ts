@@ -16,7 +16,7 @@ import { RequestError, requestErrors } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
-import { checkCost, checkGuestMutationsStandAlone, checkValues, limitRules, MAX_TOKENS } from './limits.js';
+import { checkCost, checkGuestMutationsStandAlone, checkSize, checkValues, limitRules, MAX_TOKENS } from './limits.js';
 
 export interface GraphqlOptions {
   schema: GraphQLSchema;
@@ -86,8 +86,8 @@ function httpError(originalError: RequestError): GraphQLError {
 function limits(schema: GraphQLSchema): ApolloServerPlugin<RequestContext> {
   return {
     requestDidStart: async () => ({
-      didResolveOperation: async ({ document, operation, request }) => {
-        if (operation) check(schema, document, operation, request.variables ?? {});
+      didResolveOperation: async ({ document, operation, request, contextValue }) => {
+        if (operation) check(schema, document, operation, request.variables ?? {}, contextValue.actor);
       },
     }),
   };
@@ -98,6 +98,7 @@ function check(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   variables: Record<string, unknown>,
+  actor: Actor,
 ): void {
   try {
     if (operation.operation === 'subscription') {
@@ -106,6 +107,7 @@ function check(
       });
     }
     checkGuestMutationsStandAlone(schema, document, operation);
+    checkSize(variables, { isStranger: actor.kind === 'GUEST' });
     checkValues(schema, document, operation, variables);
     checkCost(schema, document, operation, variables);
   } catch (error) {

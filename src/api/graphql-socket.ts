@@ -18,7 +18,7 @@ import {
 import { CloseCode, type Context, type SubscribePayload } from 'graphql-ws';
 import { makeHandler } from 'graphql-ws/use/@fastify/websocket';
 import type { Actor } from '../kernel/actor.js';
-import { type RequestError, requestErrors } from '../kernel/errors.js';
+import { requestErrors } from '../kernel/errors.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
 import { checkCost, checkValues, limitRules, MAX_TOKENS } from './limits.js';
@@ -174,11 +174,9 @@ function prepare(
       contextValue: new RequestContext(ground, connection.extra.actor),
     };
   } catch (error) {
-    return [
-      error instanceof GraphQLError
-        ? withCode(error, 'GRAPHQL_PARSE_FAILED')
-        : refusal((error as RequestError).code, (error as Error).message),
-    ];
+    if (error instanceof GraphQLError) return [withCode(error, 'GRAPHQL_PARSE_FAILED')];
+    const { message } = error as Error;
+    return [masked(ground, new GraphQLError(message, { originalError: error as Error }))];
   }
 }
 
@@ -229,6 +227,6 @@ function withCode(error: GraphQLError, code: string): GraphQLError {
     : new GraphQLError(error.message, { nodes: error.nodes ?? null, extensions: { code } });
 }
 
-function refusal(code: keyof typeof requestErrors = 'INTERNAL_SERVER_ERROR', message?: string): GraphQLError {
+function refusal(code: keyof typeof requestErrors, message?: string): GraphQLError {
   return new GraphQLError(message ?? requestErrors[code].text, { extensions: { code } });
 }

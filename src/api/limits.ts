@@ -37,6 +37,12 @@ export const MAX_ALIASES = 30;
 export const MAX_TOKENS = 4000;
 /** Objects one document may ask for, pages counted whole. */
 export const MAX_COST = 20_000;
+/** Twice a whole bulk invite, so that one with too many rows is told so by its own error. */
+export const MAX_LIST_LENGTH = 20_000;
+/** Lists, objects and what is in them: a bulk invite with every field of every row. */
+export const MAX_VALUES = 250_000;
+/** A guest's operation has a handful. */
+export const MAX_VALUES_OF_STRANGERS = 100;
 
 /** Reported, not thrown: what is thrown inside of `validate` counts as a fault of ours. */
 const tooComplex = (limit: string) => ({
@@ -170,6 +176,22 @@ function rootFields(document: DocumentNode, selectionSet: SelectionSetNode, seen
       );
   };
   return selectionSet.selections.flatMap(follow);
+}
+
+/**
+ * Before anything looks at them: values cost time by their number, and what one caller sends holds up all others.
+ * @throws RequestError QUERY_TOO_COMPLEX
+ */
+export function checkSize(variables: Record<string, unknown>, { isStranger }: { isStranger: boolean }): void {
+  const most = isStranger ? MAX_VALUES_OF_STRANGERS : MAX_VALUES;
+  const waiting: unknown[] = [variables];
+  for (let seen = 0; waiting.length > 0; seen++) {
+    if (seen > most) throw tooCostly(`At most ${most} values in variables.`);
+    const value = waiting.pop();
+    if (Array.isArray(value) && value.length > MAX_LIST_LENGTH)
+      throw tooCostly(`At most ${MAX_LIST_LENGTH} entries in a list.`);
+    if (typeof value === 'object' && value !== null) for (const inner of Object.values(value)) waiting.push(inner);
+  }
 }
 
 /**

@@ -3,6 +3,7 @@
  * is a warning of one line: the job comes again, and what becomes of it in the end the task says itself.
  */
 import { type Job, Logger } from 'graphile-worker';
+import { describeFault, isDatabaseError } from '../kernel/fault.js';
 import type { Log } from '../kernel/log.js';
 
 interface FailureMeta {
@@ -16,8 +17,10 @@ export function workerLogger(log: Log): Logger {
     const { failure, job, error } = (meta ?? {}) as FailureMeta;
     if (failure && job && error) {
       const { id, task_identifier: task, attempts, max_attempts: of } = job;
+      // PostgreSQL's own detail shows the values of a row.
+      const detail = isDatabaseError(error) ? undefined : error.detail;
       log.warn(
-        { job: id, task, attempts, of, error: error.message, detail: error.detail },
+        { job: id, task, attempts, of, error: describeFault(error).message, detail },
         'an attempt of a job failed',
       );
     } else if (level === 'error') log.error({}, message);

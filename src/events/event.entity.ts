@@ -10,15 +10,15 @@ import type { RedemptionEventType } from './catalogue.js';
 
 @Entity({ tableName: 'event' })
 export class Event {
-  @PrimaryKey({ type: 'bigint', autoincrement: true })
-  seq!: string;
-
   /** Raised when the database was moved to a cluster whose transaction ids start lower. */
-  @Property({ ...integerColumn(), defaultRaw: 'current_feed_epoch()' })
+  @PrimaryKey({ ...integerColumn(), defaultRaw: 'current_feed_epoch()' })
   epoch!: number;
 
-  @Property({ type: 'string', columnType: 'xid8', defaultRaw: 'pg_current_xact_id()' })
+  @PrimaryKey({ type: 'string', columnType: 'xid8', defaultRaw: 'pg_current_xact_id()' })
   xid!: string;
+
+  @PrimaryKey({ type: 'bigint', autoincrement: true })
+  seq!: string;
 
   @Property(idColumn())
   tenantId!: string;

@@ -29,6 +29,8 @@ export function createHttpServer({ trustedProxies, log, isStopping }: HttpServer
     requestTimeout: REQUEST_TIMEOUT,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+    // An address that cannot be decoded is one where nothing is; Fastify's own answer would repeat it.
+    frameworkErrors: (_error, _request, reply) => reply.callNotFound(),
     // A caller's own request id would let it forge log lines.
     requestIdHeader: false,
     genReqId: () => randomUUID(),

@@ -8,6 +8,7 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import { stranger } from '../kernel/actor.js';
+import { describeFault } from '../kernel/fault.js';
 import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
@@ -16,6 +17,7 @@ import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
+import { registerNotFound } from './not-found.js';
 import { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { securityHeaders } from './security-headers.js';
@@ -35,6 +37,7 @@ const MAX_FORM_SIZE = 64 * 1024;
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
   const { ground, redemption, publicUrl, templatesDirectory } = options;
   const renderer = await PageRenderer.load(templatesDirectory);
+  const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     redemption,
     publicUrl,
@@ -45,12 +48,15 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
+  registerNotFound(server, tools, headers);
   await server.register(async (pages) => {
     // Forms only: JSON and plain text are what other kinds of cross-site requests look like.
     pages.removeAllContentTypeParsers();
     await pages.register(cookie);
     await pages.register(formbody, { bodyLimit: MAX_FORM_SIZE });
-    pages.addHook('onRequest', securityHeaders(publicUrl));
+    pages.addHook('onRequest', async (_request, reply) => {
+      reply.headers(headers);
+    });
     pages.setErrorHandler((error, request, reply) => showError(tools, ground, error, request, reply));
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
@@ -66,7 +72,8 @@ function showError(
 ): FastifyReply {
   const found = problemOf(error);
   const route = request.routeOptions.url;
-  if (found.code === 'INTERNAL_SERVER_ERROR') log.error({ requestId: request.id, route, error }, 'a page failed');
+  if (found.code === 'INTERNAL_SERVER_ERROR')
+    log.error({ requestId: request.id, route, error: describeFault(error) }, 'a page failed');
   else
     log.info(
       { requestId: request.id, route, code: found.code, detail: (error as { detail?: string }).detail },

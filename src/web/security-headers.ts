@@ -2,8 +2,6 @@
  * What every page of ours tells the browser: no scripts, nothing from elsewhere, no framing, no referrer, no caching.
  * Chromium applies `form-action` to redirects after a POST, so that steps to other origins are pages with a link.
  */
-import type { onRequestHookHandler } from 'fastify';
-
 const contentSecurityPolicy = [
   "default-src 'none'",
   "style-src 'self'",
@@ -27,9 +25,6 @@ const headers = {
 /** One year, in seconds. */
 const STRICT_TRANSPORT = { 'strict-transport-security': 'max-age=31536000' };
 
-export function securityHeaders(publicUrl: URL): onRequestHookHandler {
-  const all = publicUrl.protocol === 'https:' ? { ...headers, ...STRICT_TRANSPORT } : headers;
-  return async (_request, reply) => {
-    reply.headers(all);
-  };
+export function securityHeaders(publicUrl: URL): Record<string, string> {
+  return publicUrl.protocol === 'https:' ? { ...headers, ...STRICT_TRANSPORT } : headers;
 }

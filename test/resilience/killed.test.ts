@@ -1,12 +1,11 @@
 /** Processes that share a database and are killed without notice: nothing is lost, nothing is done twice, somebody goes on. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createClient } from 'graphql-ws';
 import pg from 'pg';
-import WebSocket from 'ws';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { startSmtpServer, type TestSmtpServer } from '../support/smtp-server.js';
 import { until } from '../support/until.js';
-import { type GatewayProcess, KEY, startGatewayProcess } from './gateway-process.js';
+import { followFeed } from './feed-follower.js';
+import { type GatewayProcess, startGatewayProcess } from './gateway-process.js';
 
 /** So that a kill finds mails under way. */
 const SMTP_DELAY_MILLISECONDS = 50;
@@ -88,12 +87,12 @@ describe('two processes that start at once on an empty database', () => {
   });
 
   it('serve one feed and share the jobs', async () => {
-    const feeds = running.map((gateway) => follow(gateway));
-    await Promise.all(feeds.map((feed) => feed.next()));
+    const feeds = running.map((gateway) => followFeed(gateway, tenantId));
+    await Promise.all(feeds.map((feed) => feed.caughtUp));
     await bulkInvite('shared', 20, true);
-    const told = await Promise.all(feeds.map((feed) => feed.events(40)));
-    expect(new Set(told[0]).size).toBe(40);
-    expect(told[1]).toEqual(told[0]);
+    await until(() => feeds.every(({ cursors }) => cursors.length === 40), 'invitations and mails in both feeds');
+    expect(new Set(feeds[0]?.cursors).size).toBe(40);
+    expect(feeds[1]?.cursors).toEqual(feeds[0]?.cursors);
     expect(smtp.received).toHaveLength(20);
     expect(new Set(recipients('shared')).size).toBe(20);
     await Promise.all(feeds.map((feed) => feed.leave()));
@@ -198,33 +197,4 @@ async function guest(field: string, type: string, input: object, gateway = first
   const { status, text } = await gateway.post({ query: document, variables: { input } }, null);
   expect(status).toBe(200);
   return JSON.parse(text).data.answer;
-}
-
-/** A subscriber of the tenant's feed. */
-function follow({ url }: GatewayProcess) {
-  const client = createClient({
-    url: `${url.replace('http', 'ws')}graphql`,
-    webSocketImpl: WebSocket,
-    connectionParams: { authorization: `Bearer ${KEY}` },
-    retryAttempts: 0,
-  });
-  const items = client.iterate<{ redemptionEvents: { cursor?: string } }>({
-    query: `subscription { redemptionEvents(tenantId: "${tenantId}") { __typename ... on RedemptionEvent { cursor } } }`,
-  });
-  return {
-    next: () => items.next(),
-    events: async (count: number): Promise<string[]> => {
-      const cursors: string[] = [];
-      while (cursors.length < count) {
-        const { value } = await items.next();
-        const cursor = value?.data?.redemptionEvents.cursor;
-        if (cursor) cursors.push(cursor);
-      }
-      return cursors;
-    },
-    leave: async () => {
-      await items.return?.();
-      await client.dispose();
-    },
-  };
 }

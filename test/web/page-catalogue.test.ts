@@ -12,7 +12,12 @@ import { PageRenderer } from '../../src/web/page-renderer.js';
 const templates = join(import.meta.dirname, '../../templates');
 const now = new Date('2026-11-20T12:00:00Z');
 const setting = { now, language: 'en' as const };
-const signIn = { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam' } as const;
+const signIn = {
+  kind: 'OIDC',
+  providerId: 'idp_1',
+  displayName: 'Fabrikam',
+  issuer: 'https://login.fabrikam.example',
+} as const;
 const passcode = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' } as const;
 
 let renderer: PageRenderer;
@@ -30,6 +35,7 @@ function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offe
     guestName: 'Ada',
     inviterName: 'Kim Min-ji',
     inviterRevoked: false,
+    isOwnDomain: false,
     message: 'Welcome\n\nto the project',
     language,
     startedAt: null,

@@ -90,7 +90,6 @@ create table external_user (
   check (state in ('PENDING_ACCEPTANCE', 'ACCEPTED'))
 );
 create index external_user_created on external_user (tenant_id, created_at, id);
-create index external_user_email on external_user (tenant_id, email_key, id);
 -- Of another collation than the column: pg_trgm serves = as well, and PostgreSQL 15 would look addresses up here, 20 times slower.
 create index external_user_email_trigram on external_user using gin (email_key collate "default" gin_trgm_ops);
 
@@ -395,7 +394,7 @@ create table passcode_failures (
 );
 
 create table event (
-  seq bigserial primary key,
+  seq bigserial not null,
   epoch int not null default current_feed_epoch(),
   xid xid8 not null default pg_current_xact_id(),
   tenant_id text collate "C" not null,
@@ -408,12 +407,12 @@ create table event (
   invitation_id text collate "C" not null,
   external_user_id text collate "C",
   bulk_invite_id text collate "C",
-  app_ids text[] not null
+  app_ids text[] not null,
+  -- The tail of a process reads all tenants in the order of the feed.
+  primary key (epoch, xid, seq)
 );
 create index event_tenant_place on event (tenant_id, epoch, xid, seq);
 create index event_invitation_place on event (invitation_id, epoch, xid, seq);
--- The tail of a process reads all tenants in the order of the feed.
-create index event_place on event (epoch, xid, seq);
 create index event_at on event using brin (at);
 
 create table idempotency_record (

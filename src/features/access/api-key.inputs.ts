@@ -14,7 +14,7 @@ export class CreateApiKeyInput {
   @Field(() => [PermissionEnum], { description: 'Only what the calling key may do itself.' })
   permissions!: Permission[];
 
-  @Field(() => Date, { nullable: true, description: 'Null: the key does not expire.' })
+  @Field(() => Date, { nullable: true, description: 'Null: the key does not expire. Not after the calling key does.' })
   expiresAt?: Date | null;
 }
 

@@ -51,8 +51,7 @@ export class ApiKeysService {
       permissions: checkPermissions(valid, ctx.actor, tenantId, input.permissions),
       expiresAt: input.expiresAt ?? null,
     };
-    if (key.expiresAt && key.expiresAt <= ctx.clock.now())
-      valid.add('INVALID', ['expiresAt'], 'Give a time in the future.');
+    checkExpiry(valid, ctx, key.expiresAt);
     valid.done();
     const secret = newApiKeySecret();
     const id = await ctx.transaction(tenantId, (tx) => storeApiKey(tx, key, secret, ctx.clock.now()));
@@ -83,6 +82,18 @@ async function reachScope(ctx: RequestContext, tenantId: string | null): Promise
     field: ['tenantId'],
     message: 'A key of one tenant makes keys of that tenant only. Give its id.',
   });
+}
+
+/** Nor a longer one: a key handed out for a day would otherwise make itself a successor for ever. */
+function checkExpiry(valid: Validation, { actor, clock }: RequestContext, expiresAt: Date | null): void {
+  const field = ['expiresAt'];
+  if (expiresAt && expiresAt <= clock.now()) valid.add('INVALID', field, 'Give a time in the future.');
+  if (actor.expiresAt && (!expiresAt || expiresAt > actor.expiresAt))
+    valid.add(
+      'INVALID',
+      field,
+      `The calling key ends at ${actor.expiresAt.toISOString()}. Give a time not after that.`,
+    );
 }
 
 function checkPermissions(

@@ -27,7 +27,7 @@ export interface ProvenIdentity {
   issuer: string;
   subject: string;
   email: string | null;
-  /** True only when the provider itself says so; missing is false. */
+  /** True only when the provider itself says so and is the authority to; missing is false. */
   emailVerified: boolean;
   displayName: string | null;
 }

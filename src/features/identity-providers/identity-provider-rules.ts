@@ -1,5 +1,6 @@
 /** What an identity provider may look like (pure): issuer, client, scopes. Domains are `provider-domains.ts`. */
 import type { Validation } from '../../request/validation.js';
+import { isSharedByOrganisations } from './shared-issuers.rules.js';
 
 const MAX_CREDENTIAL_LENGTH = 1000;
 const MAX_SCOPES = 20;
@@ -17,6 +18,12 @@ export function checkIssuer(valid: Validation, issuer: string, allowInsecure: bo
       'INVALID',
       ['oidc', 'issuer'],
       'Give the https URL of the issuer, such as https://login.fabrikam.example/tenant.',
+    );
+  } else if (isSharedByOrganisations(text)) {
+    valid.add(
+      'INVALID',
+      ['oidc', 'issuer'],
+      'This issuer signs in people of every organisation. Give that of one Entra tenant: https://login.microsoftonline.com/<tenant id>/v2.0.',
     );
   }
   return text;

@@ -153,12 +153,13 @@ function unknownProvider(): UserError {
 export interface ProviderCandidate extends RouteCandidate {
   kind: IdentityProviderKind;
   displayName: string;
+  issuer: string | null;
 }
 
 /** What `routeAddress` chooses from: the patterns of the tenant's enabled providers. */
 export async function providersForDomain(db: Db, tenantId: string): Promise<ProviderCandidate[]> {
   const { rows } = await sql<ProviderCandidate>`
-    select p.id as "providerId", d.pattern, p.kind, p.display_name as "displayName"
+    select p.id as "providerId", d.pattern, p.kind, p.display_name as "displayName", p.issuer
     from identity_provider_domain d join identity_provider p on p.id = d.identity_provider_id
     where d.tenant_id = ${tenantId} and p.enabled`.execute(db);
   return rows;

@@ -13,6 +13,7 @@ import type { OutboundFetch } from '../../outbound/outbound-client.js';
 import type { Connector, ProvenIdentity, ProviderSettings, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
 import { describeFailure, isCancellation } from './openid-connect.failures.js';
+import { isAuthorityFor } from './shared-issuers.rules.js';
 
 export interface OpenIdConnectOptions {
   fetch: OutboundFetch;
@@ -122,11 +123,12 @@ async function readIdentity(configuration: openid.Configuration, tokens: Tokens)
   // Address and its verification come from one source, never one from each.
   const needsUserInfo = idToken.email === undefined && configuration.serverMetadata().userinfo_endpoint !== undefined;
   const claims = needsUserInfo ? await openid.fetchUserInfo(configuration, tokens.access_token, idToken.sub) : idToken;
+  const email = textOrNull(claims.email);
   return {
     issuer: idToken.iss,
     subject: idToken.sub,
-    email: textOrNull(claims.email),
-    emailVerified: claims.email_verified === true,
+    email,
+    emailVerified: claims.email_verified === true && isAuthorityFor(idToken.iss, email, claims.hd),
     displayName: textOrNull(claims.name) ?? textOrNull(idToken.name),
   };
 }

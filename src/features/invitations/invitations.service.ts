@@ -11,10 +11,10 @@ import { parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { claimIdempotencyKey, type IdempotentRequest } from '../../request/idempotency.js';
-import { rememberRow, rowById, tenantOf } from '../../request/lookup.js';
+import { rememberRow, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { requireRightToFill } from '../groups/group-members.service.js';
-import { Tenant } from '../tenants/tenant.entity.js';
+import type { Tenant } from '../tenants/tenant.entity.js';
 import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
 import { makeLink, redeemUrl } from './invitation-link.service.js';
@@ -24,7 +24,7 @@ import { findTargets } from './invitation-targets.queries.js';
 import {
   clearTheWay,
   expiredAmong,
-  findObstacles,
+  findTenantAndObstacles,
   type InviteOutcome,
   inviteAll,
   type ToInvite,
@@ -68,14 +68,15 @@ export class InvitationsService {
 
   /** @throws UserError with every problem of the input, or InviteRefused. */
   async invite(ctx: RequestContext, { tenantId, idempotencyKey, ...request }: InviteUser): Promise<Invited> {
-    const tenant = await rowById(ctx, Tenant, tenantId);
-    if (!tenant) throw refuse('NOT_FOUND', { field: ['tenantId'] });
+    const emailKey = parseEmailAddress(request.email ?? '')?.key ?? null;
+    const found = await findTenantAndObstacles(ctx, tenantId, emailKey);
+    if (!found) throw refuse('NOT_FOUND', { field: ['tenantId'] });
+    const { tenant, obstacles } = found;
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
     await requireRightToFill(ctx, ctx.db, checked.groupIds);
     const row = { invitationId: newId('Invitation'), invitation: checked, bulkInviteId: null, rowNumber: null };
-    const obstacles = await findObstacles(ctx.db, tenantId, [row]);
     if (idempotencyKey !== null || expiredAmong(obstacles, ctx.clock.now()).length > 0) {
       const claim =
         idempotencyKey === null

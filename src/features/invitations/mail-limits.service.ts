@@ -65,9 +65,9 @@ export class MailLimits {
     { db, tenantId }: Scope,
     wanted: readonly MailsWanted[],
   ): Promise<Map<string, MailsRefused>> {
-    if (wanted.length === 0) return new Map();
     const now = ctx.clock.now();
     const addressKeys = [...new Set(wanted.flatMap((mails) => mails.addressKeys))];
+    if (addressKeys.length === 0) return new Map();
     const { rows } = await sql<AddressCount & { sentThisHour: number }>`
       with recent as (
         select address_key as "addressKey", count(*) filter (where tenant_id = ${tenantId})::int as here,

@@ -12,6 +12,7 @@ export interface ProviderMethod {
   kind: IdentityProviderKind;
   providerId: string;
   displayName: string;
+  issuer: string | null;
 }
 
 export interface PasscodeMethod {
@@ -28,7 +29,8 @@ const PASSCODE: PasscodeMethod = { kind: 'EMAIL_PASSCODE', providerId: null, dis
 export function methodsFor(emailKey: string, candidates: readonly ProviderCandidate[]): Method[] {
   const provider = routeAddress(emailKey.slice(emailKey.lastIndexOf('@') + 1), candidates);
   if (!provider) return [PASSCODE];
-  return [{ kind: provider.kind, providerId: provider.providerId, displayName: provider.displayName }];
+  const { kind, providerId, displayName, issuer } = provider;
+  return [{ kind, providerId, displayName, issuer }];
 }
 
 /** @throws UserError PROOF_REQUIRED when a passcode proves nothing for this address. */
@@ -44,10 +46,24 @@ export function requireProvider(methods: readonly Method[]): ProviderMethod {
   throw refuse('PROOF_REQUIRED', { message: 'No organisation signs this address in. Use a passcode.' });
 }
 
-/** Whether what vouched is still what routing entitles. */
-export function isEntitled(
-  methods: readonly Method[],
-  proof: { kind: string | null; providerId: string | null },
-): boolean {
-  return methods.some((method) => method.kind === proof.kind && (method.providerId ?? '') === proof.providerId);
+/** Who vouched, as kept with the flow. */
+export interface Voucher {
+  kind: string | null;
+  /** Empty for the gateway's own passcode. */
+  providerId: string | null;
+  issuer: string | null;
+}
+
+/** Whether what vouched is still what routing entitles: another issuer under the same provider is another organisation. */
+export function isEntitled(methods: readonly Method[], { kind, providerId, issuer }: Voucher): boolean {
+  return methods.some((method) =>
+    method.providerId === null
+      ? kind === method.kind && providerId === ''
+      : kind === method.kind && providerId === method.providerId && isSameUrl(method.issuer, issuer),
+  );
+}
+
+/** `https://login.example` and `https://login.example/` are one issuer, as at discovery. */
+function isSameUrl(a: string | null, b: string | null): boolean {
+  return a !== null && b !== null && URL.parse(a)?.href === URL.parse(b)?.href;
 }

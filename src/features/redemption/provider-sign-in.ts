@@ -92,7 +92,7 @@ function refusalOf(
   identity: ProvenIdentity,
   emailKey: string,
 ): UserErrorCode | null {
-  if (!isEntitled(methods, method)) return 'PROOF_REQUIRED';
+  if (!isEntitled(methods, { ...method, issuer: identity.issuer })) return 'PROOF_REQUIRED';
   if (!identity.email || !identity.emailVerified) return 'IDENTITY_UNVERIFIED';
   return parseEmailAddress(identity.email)?.key === emailKey ? null : 'IDENTITY_MISMATCH';
 }

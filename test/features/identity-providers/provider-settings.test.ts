@@ -60,6 +60,7 @@ it('routes to enabled providers of the tenant only', async () => {
     pattern: 'fabrikam.example',
     kind: 'OIDC',
     displayName: 'A provider',
+    issuer: 'https://login.example',
   });
   expect(await providersForDomain(db, tenantId)).toHaveLength(1);
   expect(await providersForDomain(db, otherTenantId)).toEqual([]);

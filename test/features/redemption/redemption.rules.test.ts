@@ -52,23 +52,36 @@ describe('a flow', () => {
 });
 
 describe('the methods for an address', () => {
-  const provider = { providerId: 'idp_1', pattern: 'fabrikam.example', kind: 'OIDC', displayName: 'Fabrikam' } as const;
+  const issuer = 'https://login.fabrikam.example';
+  const provider = {
+    providerId: 'idp_1',
+    pattern: 'fabrikam.example',
+    kind: 'OIDC',
+    displayName: 'Fabrikam',
+    issuer,
+  } as const;
   const wide = { ...provider, providerId: 'idp_2', pattern: '*.example' };
 
   it('are exactly the most specific provider, or the passcode where there is none', () => {
     expect(methodsFor('a@fabrikam.example', [wide, provider])).toEqual([
-      { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam' },
+      { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam', issuer },
     ]);
     expect(methodsFor('a@other.test', [wide, provider]).map((method) => method.kind)).toEqual(['EMAIL_PASSCODE']);
   });
 
   it('entitle nothing else', () => {
     const methods = methodsFor('a@fabrikam.example', [wide, provider]);
-    expect(isEntitled(methods, { kind: 'OIDC', providerId: 'idp_1' })).toBe(true);
-    expect(isEntitled(methods, { kind: 'OIDC', providerId: 'idp_2' })).toBe(false);
-    expect(isEntitled(methods, { kind: 'EMAIL_PASSCODE', providerId: '' })).toBe(false);
-    expect(isEntitled(methodsFor('a@other.test', []), { kind: 'EMAIL_PASSCODE', providerId: '' })).toBe(true);
-    expect(isEntitled(methodsFor('a@other.test', []), { kind: null, providerId: null })).toBe(false);
+    const proof = { kind: 'OIDC', providerId: 'idp_1', issuer };
+    const passcode = { kind: 'EMAIL_PASSCODE', providerId: '', issuer: 'mail' };
+    expect(isEntitled(methods, proof)).toBe(true);
+    expect(isEntitled(methods, { ...proof, issuer: `${issuer}/` })).toBe(true);
+    expect(isEntitled(methods, { ...proof, issuer: 'https://login.other.example' })).toBe(false);
+    expect(isEntitled(methods, { ...proof, issuer: null })).toBe(false);
+    expect(isEntitled(methods, { ...proof, providerId: 'idp_2' })).toBe(false);
+    expect(isEntitled(methods, passcode)).toBe(false);
+    expect(isEntitled(methodsFor('a@other.test', []), passcode)).toBe(true);
+    expect(isEntitled(methodsFor('a@other.test', []), proof)).toBe(false);
+    expect(isEntitled(methodsFor('a@other.test', []), { kind: null, providerId: null, issuer: null })).toBe(false);
   });
 });
 

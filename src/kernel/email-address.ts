@@ -49,7 +49,8 @@ function shownDomain(typed: string, domain: string): string {
 
 /** ASCII form of a domain of at least two labels (RFC 5891), or null. An address literal is no domain. */
 export function asciiDomain(text: string): string | null {
-  if (!text || /[\s/?#\\:@[\]]/.test(text) || text.endsWith('.')) return null;
+  // `domainToASCII` parses a URL's host: it would decode `%2e`.
+  if (!text || /[\s/?#\\:@[\]%]/.test(text) || text.endsWith('.')) return null;
   const domain = domainToASCII(text).toLowerCase();
   const labels = domain.split('.');
   const isName =

@@ -4,6 +4,7 @@
  * links and callbacks carry secrets.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as wait } from 'node:timers/promises';
 import fastify, { type FastifyInstance } from 'fastify';
 import { MINUTE, SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
@@ -21,6 +22,8 @@ const REQUEST_TIMEOUT = 15 * MINUTE;
 /** A link copied with something behind it still gets the page that says so. */
 const MAX_PARAMETER_LENGTH = 1000;
 const KEEP_ALIVE_TIMEOUT = 72 * SECOND;
+/** The operating system resets connections that wait to be accepted when the server closes: before, newcomers get a 503. */
+const LAST_CALL_MILLISECONDS = 100;
 
 export function createHttpServer({ trustedProxies, log, isStopping }: HttpServerOptions): FastifyInstance {
   const server = fastify({
@@ -38,6 +41,7 @@ export function createHttpServer({ trustedProxies, log, isStopping }: HttpServer
   server.addHook('onSend', async (_request, reply) => {
     if (isStopping?.()) reply.header('connection', 'close');
   });
+  server.addHook('preClose', () => wait(LAST_CALL_MILLISECONDS));
   server.addHook('onResponse', async (request, reply) => {
     const { id: requestId, method, routeOptions } = request;
     const answer = { status: reply.statusCode, milliseconds: Math.round(reply.elapsedTime) };

@@ -164,8 +164,8 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   registerHealth(server, { ready: () => readiness(ground, worker, running) });
   await serveMetrics(server, config, metrics, log, running);
   // Last in, first out: stop accepting and drain, then everything that requests need.
-  running.add('http', () => server.close());
   running.add('sockets', () => sockets.stop());
+  running.add('http', () => server.close());
   await server.listen({ host: config.http.host, port });
   return { publicUrl, mailboxUrl: mail.mailboxUrl, bootstrapKeyPath, ground, stop: (notice) => running.stop(notice) };
 }

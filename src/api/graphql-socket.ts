@@ -34,6 +34,7 @@ export interface SocketOptions {
 const MAX_PAYLOAD_BYTES = 256 * 1024;
 /** Registered with IANA for RFC 6455: clients come back, and find another process or the next start. */
 const SERVICE_RESTART = 1012;
+const GOODBYE_MILLISECONDS = 1000;
 const MAX_SUBSCRIPTIONS_PER_SOCKET = 100;
 /** Longest delay setTimeout takes; a key that ends later is checked again then. */
 const MAX_TIMER_MILLISECONDS = 2_147_483_647;
@@ -53,7 +54,7 @@ export async function registerGraphqlSocket(
 ): Promise<{ stop(): void; readonly open: number }> {
   const sockets = new Set<OpenSocket>();
   const { default: websocket } = await import('@fastify/websocket');
-  await server.register(websocket, { options: { maxPayload: MAX_PAYLOAD_BYTES } });
+  await server.register(websocket, { options: { maxPayload: MAX_PAYLOAD_BYTES }, preClose: sayGoodbye });
   const handler = makeHandler<Record<string, unknown>, Extra>({
     schema: options.schema,
     connectionInitWaitTimeout: 10_000,
@@ -75,14 +76,22 @@ export async function registerGraphqlSocket(
     for (const socket of sockets) void recheck(options, socket);
   });
   return {
-    stop() {
-      stopWatching();
-      for (const socket of sockets) socket.close(SERVICE_RESTART, 'The gateway is stopping');
-    },
+    stop: stopWatching,
     get open() {
       return sockets.size;
     },
   };
+}
+
+/** Part of closing the server. A client that does not answer the close frame is not waited for: ws itself would, 30 seconds. */
+function sayGoodbye(this: FastifyInstance, done: () => void): void {
+  const { clients } = this.websocketServer;
+  for (const client of clients) client.close(SERVICE_RESTART, 'The gateway is stopping');
+  setTimeout(() => {
+    for (const client of clients) client.terminate();
+  }, GOODBYE_MILLISECONDS).unref();
+  this.websocketServer.close();
+  done();
 }
 
 type Connection = Context<

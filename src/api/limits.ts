@@ -32,17 +32,17 @@ const { getComplexity } = createRequire(import.meta.url)(
   'graphql-query-complexity',
 ) as typeof import('graphql-query-complexity');
 
-export const MAX_DEPTH = 12;
-export const MAX_ALIASES = 30;
+const MAX_DEPTH = 12;
+const MAX_ALIASES = 30;
 export const MAX_TOKENS = 4000;
 /** Objects one document may ask for, pages counted whole. */
-export const MAX_COST = 20_000;
+const MAX_COST = 20_000;
 /** Twice a whole bulk invite, so that one with too many rows is told so by its own error. */
-export const MAX_LIST_LENGTH = 20_000;
+const MAX_LIST_LENGTH = 20_000;
 /** Lists, objects and what is in them: a bulk invite with every field of every row. */
-export const MAX_VALUES = 250_000;
+const MAX_VALUES = 250_000;
 /** A guest's operation has a handful. */
-export const MAX_VALUES_OF_STRANGERS = 100;
+const MAX_VALUES_OF_STRANGERS = 100;
 
 /** Reported, not thrown: what is thrown inside of `validate` counts as a fault of ours. */
 const tooComplex = (limit: string) => ({

@@ -5,7 +5,7 @@
  */
 
 /** What a caller can mend. Clients switch on the key; the text is the default message in English. */
-export const userErrorTexts = {
+const userErrorTexts = {
   INVALID: 'This value is not valid. Correct it and try again.',
   REQUIRED: 'This value is required.',
   TOO_LONG: 'This value is too long. Shorten it and try again.',

@@ -4,7 +4,7 @@
  */
 import { typeid } from 'typeid-js';
 
-export const idPrefixes = {
+const idPrefixes = {
   Tenant: 'tnt',
   ApiKey: 'key',
   ExternalUser: 'usr',

@@ -5,7 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as wait } from 'node:timers/promises';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { MINUTE, SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
 
@@ -32,8 +32,8 @@ export function createHttpServer({ trustedProxies, log, isStopping }: HttpServer
     requestTimeout: REQUEST_TIMEOUT,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
-    // An address that cannot be decoded is one where nothing is; Fastify's own answer would repeat it.
-    frameworkErrors: (_error, _request, reply) => reply.callNotFound(),
+    // An address that cannot be decoded, or is far too long: Fastify's own answer would repeat it.
+    frameworkErrors: (_error, _request, reply) => refuseAddress(reply as FastifyReply),
     // A caller's own request id would let it forge log lines.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
@@ -48,4 +48,8 @@ export function createHttpServer({ trustedProxies, log, isStopping }: HttpServer
     log.info({ requestId, method, route: routeOptions.url ?? 'none', ...answer }, 'request answered');
   });
   return server;
+}
+
+function refuseAddress(reply: FastifyReply): void {
+  reply.code(404).header('x-content-type-options', 'nosniff').send('There is nothing at this address.');
 }

@@ -12,7 +12,7 @@ export function themePath(accentColor: string): string {
   return `/assets/theme/${buttonColors(accentColor).background.slice(1).toLowerCase()}.css`;
 }
 
-export function themeOf(color: string): string {
+function themeOf(color: string): string {
   const { background, text, border } = buttonColors(`#${color}`);
   return `:root { --accent: ${background}; --accent-text: ${text}; --accent-border: ${border}; }\n`;
 }

@@ -7,7 +7,7 @@ import { graphqlEnum } from '../../request/graphql-enum.js';
 import { UserErrorType } from '../../request/user-error.type.js';
 import type { InviteRowText } from './invite-csv-columns.js';
 
-export const bulkInviteRowOutcomes = ['WAITING', 'VALID', 'INVITED', 'REJECTED', 'CANCELLED'] as const;
+const bulkInviteRowOutcomes = ['WAITING', 'VALID', 'INVITED', 'REJECTED', 'CANCELLED'] as const;
 export type BulkInviteRowOutcome = (typeof bulkInviteRowOutcomes)[number];
 export const BulkInviteRowOutcomeEnum = graphqlEnum('BulkInviteRowOutcome', bulkInviteRowOutcomes);
 

@@ -17,16 +17,16 @@ import { Node } from '../../request/node.js';
 import { UserErrorType } from '../../request/user-error.type.js';
 import type { BulkInviteDefaults, BulkInviteSource } from './bulk-invite-request.js';
 
-export const bulkInviteStatuses = ['RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'] as const;
+const bulkInviteStatuses = ['RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANCELLED', 'FAILED'] as const;
 export type BulkInviteStatus = (typeof bulkInviteStatuses)[number];
-export const BulkInviteStatusEnum = graphqlEnum('BulkInviteStatus', bulkInviteStatuses);
+const BulkInviteStatusEnum = graphqlEnum('BulkInviteStatus', bulkInviteStatuses);
 
 /** Nothing about it changes any more, except what becomes of its invitations. */
 export function isFinished(status: BulkInviteStatus): boolean {
   return status === 'COMPLETED' || status === 'CANCELLED' || status === 'FAILED';
 }
 
-export const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
+const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
 export type BulkErrorPolicy = (typeof bulkErrorPolicies)[number];
 export const BulkErrorPolicyEnum = graphqlEnum('BulkErrorPolicy', bulkErrorPolicies);
 

@@ -6,11 +6,11 @@ import { connectionType } from '../../request/connection.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
 
-export const externalUserTypes = ['GUEST', 'MEMBER'] as const;
+const externalUserTypes = ['GUEST', 'MEMBER'] as const;
 export type ExternalUserType = (typeof externalUserTypes)[number];
 export const ExternalUserTypeEnum = graphqlEnum('ExternalUserType', externalUserTypes);
 
-export const externalUserStates = ['PENDING_ACCEPTANCE', 'ACCEPTED'] as const;
+const externalUserStates = ['PENDING_ACCEPTANCE', 'ACCEPTED'] as const;
 export type ExternalUserState = (typeof externalUserStates)[number];
 export const ExternalUserStateEnum = graphqlEnum('ExternalUserState', externalUserStates);
 

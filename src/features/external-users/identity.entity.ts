@@ -4,7 +4,7 @@ import { Field, ID, ObjectType } from 'type-graphql';
 import { idColumn, keyColumn, textColumn, timeColumn } from '../../database/columns.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 
-export const identityProviderKinds = ['OIDC', 'SAML', 'EMAIL_PASSCODE', 'LOCAL'] as const;
+const identityProviderKinds = ['OIDC', 'SAML', 'EMAIL_PASSCODE', 'LOCAL'] as const;
 export type IdentityProviderKind = (typeof identityProviderKinds)[number];
 export const IdentityProviderKindEnum = graphqlEnum('IdentityProviderKind', identityProviderKinds);
 

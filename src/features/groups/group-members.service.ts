@@ -21,7 +21,7 @@ export interface MembersOutcome {
   userErrors: UserErrorEntry[];
 }
 
-export const MAX_IDS_PER_CALL = 1000;
+const MAX_IDS_PER_CALL = 1000;
 
 export class GroupMembersService {
   /** A user who is a member already stays one. */

@@ -60,8 +60,8 @@ export const inputFieldNames: FieldNames = {
 };
 export const csvFieldNames: FieldNames = { apps: 'apps', groups: 'groups', landingApp: 'landingApp', cc: 'cc' };
 
-export const MAX_MESSAGE_LENGTH = 5000;
-export const MAX_CC_RECIPIENTS = 10;
+const MAX_MESSAGE_LENGTH = 5000;
+const MAX_CC_RECIPIENTS = 10;
 const MAX_GRANTS = 50;
 
 export type CheckedRequest = { checked: CheckedInvitation; errors: [] } | { checked: null; errors: UserErrorEntry[] };

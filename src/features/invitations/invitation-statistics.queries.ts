@@ -7,7 +7,7 @@ import type { InvitationCounts, RedemptionFunnel, TimelinePoint } from './invita
 import { type InvitationCriteria, invitationConditions } from './invitations.queries.js';
 
 /** Whose invitations are counted: a tenant's or a bulk invite's; `parent.id` is its id. */
-export const countedBy = {
+const countedBy = {
   tenant: sql`i.tenant_id = parent.id`,
   bulkInvite: sql`i.bulk_invite_id = parent.id`,
 } as const;

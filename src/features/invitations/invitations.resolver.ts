@@ -25,7 +25,7 @@ import {
 } from './invitations.queries.js';
 import { type InvitationsService, type Invited, InviteRefused } from './invitations.service.js';
 
-export const InvitationConnection = connectionType('Invitation', () => Invitation);
+const InvitationConnection = connectionType('Invitation', () => Invitation);
 
 @ObjectType({ simpleResolvers: true })
 export class InviteUserPayload {

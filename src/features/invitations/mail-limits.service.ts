@@ -9,7 +9,7 @@ import { UserError, type UserErrorEntry, userErrorEntry } from '../../kernel/err
 import type { RequestContext } from '../../request/request-context.js';
 
 export const MAILS_PER_ADDRESS = 10;
-export const MAILS_PER_ADDRESS_EVERYWHERE = 50;
+const MAILS_PER_ADDRESS_EVERYWHERE = 50;
 const ADDRESS_WINDOW = 10 * MINUTE;
 /** Spreads the counter of a busy tenant over rows, so that transactions do not queue up behind one. */
 const SHARDS = 16;

@@ -16,9 +16,9 @@ import { type PasscodeFacts, passcodeMail } from './passcode.mail.js';
 import { passcodeProof, recordProof, recordRefusal } from './proof.js';
 import { type Step, tell } from './steps.js';
 
-export const TRIES_PER_PASSCODE = 5;
+const TRIES_PER_PASSCODE = 5;
 /** Per link and window: guessing cannot go on by starting new flows. */
-export const WRONG_PASSCODES_PER_LINK = 25;
+const WRONG_PASSCODES_PER_LINK = 25;
 const FAILURE_WINDOW = DAY;
 const PASSCODE_LIFETIME = 30 * MINUTE;
 /** With the worker's back-off about five minutes; a later mail would carry a code that is nearly over. */

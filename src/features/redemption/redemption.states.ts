@@ -11,7 +11,7 @@ import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '
 import type { RedemptionStatus } from './redemption-flow.entity.js';
 
 export const FLOW_LIFETIME = 30 * MINUTE;
-export const PROOF_LIFETIME = 15 * MINUTE;
+const PROOF_LIFETIME = 15 * MINUTE;
 /** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
 export const FLOW_REUSE = 15 * MINUTE;
 

@@ -10,7 +10,7 @@ import { Branding } from '../tenants/tenant.entity.js';
 import { consentVersionOf, type FlowView } from './redemption.service.js';
 import { type RedemptionStatus, redemptionStatuses } from './redemption-flow.entity.js';
 
-export const RedemptionStatusEnum = graphqlEnum('RedemptionStatus', redemptionStatuses);
+const RedemptionStatusEnum = graphqlEnum('RedemptionStatus', redemptionStatuses);
 
 @ObjectType({ simpleResolvers: true })
 export class RedemptionTenant {

@@ -59,6 +59,29 @@ describe('creating', () => {
     expect(userErrors).toEqual([{ field: ['oidc', 'issuer'], code: 'INVALID' }]);
   });
 
+  it.each([
+    'https://login.microsoftonline.com/common/v2.0',
+    'https://login.microsoftonline.com/organizations/v2.0',
+    'https://login.microsoftonline.com/consumers/v2.0',
+    'https://login.microsoftonline.com/{tenantid}/v2.0',
+    'https://LOGIN.microsoftonline.com/Common/v2.0',
+    'https://login.microsoftonline.com/9188040D-6c67-4c5b-b112-36a304b66dad/v2.0',
+    'https://login.microsoftonline.com',
+    'https://sts.windows.net/common/',
+    'https://login.microsoftonline.us/common/v2.0',
+  ])('refuses %s, which signs in people of every organisation', async (issuer) => {
+    const refusal = [{ field: ['oidc', 'issuer'], code: 'INVALID' }];
+    expect((await create({ domains: [], oidc: { ...oidc, issuer } })).userErrors).toEqual(refusal);
+    const { identityProvider } = await create({ domains: [] });
+    const change = { identityProviderId: identityProvider.id, oidc: { issuer } };
+    expect((await run(UPDATE, change)).userErrors).toEqual(refusal);
+  });
+
+  it('takes the issuer of one Entra tenant', async () => {
+    const issuer = 'https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0';
+    expect((await create({ domains: [], oidc: { ...oidc, issuer } })).userErrors).toEqual([]);
+  });
+
   it('knows no other kind than OIDC', async () => {
     expect((await create({ kind: 'SAML', domains: [] })).userErrors).toEqual([{ field: ['kind'], code: 'INVALID' }]);
     expect((await create({ oidc: null, domains: [] })).userErrors).toEqual([{ field: ['oidc'], code: 'REQUIRED' }]);

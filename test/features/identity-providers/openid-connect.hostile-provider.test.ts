@@ -26,6 +26,8 @@ const signed =
 let server: Server;
 let outbound: OutboundClient;
 let issuer: string;
+/** Where the server answers under another name. */
+let local: string;
 let metadata: Record<string, unknown>;
 let claims: JWTPayload;
 let userInfo: Record<string, unknown>;
@@ -35,7 +37,8 @@ let tokenRequests: { authorization: string | undefined; body: URLSearchParams }[
 beforeEach(async () => {
   server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  local = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  issuer = local;
   const now = Math.floor(Date.now() / 1000);
   metadata = {
     issuer,
@@ -73,7 +76,10 @@ function json(response: ServerResponse, body: unknown): void {
 
 /** From begin to finish; the provider has `nonce` right unless the claims already hold one. */
 async function signIn() {
-  const connector = createOpenIdConnectConnector({ fetch: outbound.fetch, allowInsecure: true });
+  const connector = createOpenIdConnectConnector({
+    fetch: (url, init) => outbound.fetch(String(url).replace(issuer, local), init),
+    allowInsecure: true,
+  });
   const provider: ProviderSettings = { id: 'idp_1', issuer, clientId, clientSecret, scopes: ['email'] };
   const { secrets } = await connector.begin(provider, {
     redirectUri,
@@ -165,4 +171,25 @@ test('the client authenticates in the body only where the provider takes nothing
   await signIn();
   expect(tokenRequests).toMatchObject([{ authorization: undefined }]);
   expect(tokenRequests[0]?.body.get('client_secret')).toBe(clientSecret);
+});
+
+test.each([
+  ['its own mailbox', { email: 'ada@gmail.com' }, true],
+  ['its own mailbox under the older name', { email: 'ada@googlemail.com' }, true],
+  ['a Workspace domain', { email: 'ada@fabrikam.example', hd: 'fabrikam.example' }, true],
+  ['a Workspace domain in capitals', { email: 'ada@Fabrikam.example', hd: 'fabrikam.Example' }, true],
+  ['an address it once mailed a code to', { email: 'ada@fabrikam.example' }, false],
+  ['an address beside its Workspace domain', { email: 'ada@fabrikam.example', hd: 'evil.example' }, false],
+  ['a domain below the Workspace domain', { email: 'ada@mail.fabrikam.example', hd: 'fabrikam.example' }, false],
+  ['a Workspace domain that is no text', { email: 'ada@fabrikam.example', hd: ['fabrikam.example'] }, false],
+])('Google is believed about %s only where it is the authority', async (_what, person, isVerified) => {
+  issuer = 'https://accounts.google.com';
+  metadata = Object.fromEntries(
+    Object.entries(metadata).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value.replace(local, issuer) : value,
+    ]),
+  );
+  claims = { ...claims, iss: issuer, email_verified: true, ...person };
+  expect(await signIn()).toMatchObject({ issuer, email: person.email, emailVerified: isVerified });
 });

@@ -49,7 +49,10 @@ describe('resending', () => {
   it('sends what was invited without a mail', async () => {
     const email = someone();
     const { invitation } = await ground.invite({ email });
-    expect((await ground.resend(invitation.id)).invitation).toMatchObject({ sendCount: 1, delivery: expect.stringMatching(/QUEUED|SENT/) });
+    expect((await ground.resend(invitation.id)).invitation).toMatchObject({
+      sendCount: 1,
+      delivery: expect.stringMatching(/QUEUED|SENT/),
+    });
     await ground.gateway.waitForMail(email);
   });
 

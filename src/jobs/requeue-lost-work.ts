@@ -29,7 +29,7 @@ async function requeueMails(ctx: RequestContext, before: Date): Promise<number> 
       and ${hasNoJob(sql`'invitation-mail/' || i.id || '/' || i.link_version`)}
     order by i.id limit ${BATCH}`.execute(ctx.db);
   // Without copies: which of them went out is not known, and nobody waits for them.
-  const jobs = rows.flatMap(({ id, linkVersion, bulk }) => mailJobs(id, linkVersion, 0, bulk));
+  const jobs = rows.flatMap(({ id, linkVersion, bulk }) => mailJobs(id, linkVersion, [], bulk));
   await ctx.transaction(null, (tx) => addJobs(tx, jobs));
   return rows.length;
 }

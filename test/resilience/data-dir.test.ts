@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { makeTemporaryDataDir } from '../support/temporary-data-dir.js';
 import { until } from '../support/until.js';
-import { type GatewayProcess, spawnGateway, startGatewayProcess } from './gateway-process.js';
+import {
+  type GatewayProcess,
+  START_TIMEOUT_MILLISECONDS,
+  spawnGateway,
+  startGatewayProcess,
+} from './gateway-process.js';
 
 const CREATE_TENANT =
   'mutation ($slug: String!) { createTenant(input: { slug: $slug, displayName: "Contoso" }) { tenant { id } userErrors { code } } }';
@@ -18,7 +23,7 @@ beforeAll(async () => {
   dataDir = await makeTemporaryDataDir();
   env = { DATA_DIR: dataDir, SMTP_URL: 'smtp://127.0.0.1:9' };
   gateway = await startGatewayProcess('main', env);
-});
+}, START_TIMEOUT_MILLISECONDS);
 
 afterAll(async () => {
   await gateway.end('SIGTERM');

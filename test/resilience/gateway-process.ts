@@ -30,6 +30,9 @@ export interface GatewayProcess {
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
+/** For the hooks that start processes: a busy machine takes many seconds. */
+export const START_TIMEOUT_MILLISECONDS = 60_000;
+
 const entries = { main: '../../src/main.ts', quick: 'quick-gateway.ts' };
 
 /** `quick` is for those that are killed; `main` is the one that operators start. */

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { startSmtpServer, type TestSmtpServer } from '../support/smtp-server.js';
 import { until } from '../support/until.js';
 import { followFeed } from './feed-follower.js';
-import { type GatewayProcess, startGatewayProcess } from './gateway-process.js';
+import { type GatewayProcess, START_TIMEOUT_MILLISECONDS, startGatewayProcess } from './gateway-process.js';
 
 /** So that a kill finds mails under way. */
 const SMTP_DELAY_MILLISECONDS = 50;
@@ -29,7 +29,7 @@ beforeAll(async () => {
     'mutation { createTenant(input: { slug: "contoso", displayName: "Contoso" }) { tenant { id } userErrors { code } } }',
   );
   tenantId = createTenant.tenant.id;
-});
+}, START_TIMEOUT_MILLISECONDS);
 
 afterAll(async () => {
   await killAll();

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 import { startSmtpServer, type TestSmtpServer } from '../support/smtp-server.js';
 import { until } from '../support/until.js';
 import { followFeed } from './feed-follower.js';
-import { type GatewayProcess, startGatewayProcess } from './gateway-process.js';
+import { type GatewayProcess, START_TIMEOUT_MILLISECONDS, startGatewayProcess } from './gateway-process.js';
 
 const CREATE_TENANT =
   'mutation ($slug: String!) { createTenant(input: { slug: $slug, displayName: "Contoso" }) { tenant { id } userErrors { code } } }';
@@ -21,7 +21,7 @@ beforeAll(async () => {
   await sql.connect();
   smtp = await startSmtpServer();
   gateway = await startGatewayProcess('main', { DATABASE_URL: database.url, SMTP_URL: smtp.url });
-});
+}, START_TIMEOUT_MILLISECONDS);
 
 afterAll(async () => {
   await gateway.end('SIGKILL');

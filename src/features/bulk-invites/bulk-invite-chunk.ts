@@ -11,6 +11,7 @@ import { newId } from '../../kernel/ids.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { checkRequest } from '../invitations/invitation-request.rules.js';
 import { findTargets } from '../invitations/invitation-targets.queries.js';
+import { copyLeftOut } from '../invitations/invitations.service.js';
 import { clearTheWay, inviteAll, type ToInvite } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
@@ -63,7 +64,7 @@ export async function inviteRows(
   const outcomes = await inviteAll(ctx, tx, tenant, limits, wanted, obstacles);
   const verdicts = wanted.map(({ rowNumber, invitationId }): RowVerdict => {
     const outcome = outcomes.get(invitationId);
-    if (outcome?.invited) return { rowNumber, invitationId, errors: [] };
+    if (outcome?.invited) return { rowNumber, invitationId, errors: outcome.leftOut.map(copyLimited) };
     return rejected(rowNumber, [outcome?.error ?? userErrorEntry('CONFLICT')]);
   });
   return [...refused, ...verdicts];
@@ -110,6 +111,11 @@ async function checkRows(
       wanted.push({ invitationId: newId('Invitation'), invitation: checked, bulkInviteId: bulkInvite.id, rowNumber });
   }
   return { refused, wanted };
+}
+
+/** The row is INVITED all the same. */
+function copyLimited(address: string): UserErrorEntry {
+  return userErrorEntry('RATE_LIMITED', { field: ['cc'], message: copyLeftOut(address) });
 }
 
 function errorsOfReading({ errors, isDuplicate }: TakenRow): UserErrorEntry[] {

@@ -4,7 +4,8 @@ import { jobPriority, type NewJob } from '../../database/add-job.js';
 export const INVITATION_MAIL_TASK = 'send_invitation_mail';
 export const INVITATION_COPY_TASK = 'send_invitation_copy';
 
-export function mailJobs(invitationId: string, linkVersion: number, copies: number, bulk: boolean): NewJob[] {
+/** @param copies places in the list of cc recipients. */
+export function mailJobs(invitationId: string, linkVersion: number, copies: Iterable<number>, bulk: boolean): NewJob[] {
   const priority = bulk ? jobPriority.bulkMail : jobPriority.single;
   const guest = {
     task: INVITATION_MAIL_TASK,
@@ -12,7 +13,7 @@ export function mailJobs(invitationId: string, linkVersion: number, copies: numb
     jobKey: mailJobKey(invitationId, linkVersion),
     priority,
   };
-  const copyJobs = Array.from({ length: copies }, (_, copy) => ({
+  const copyJobs = Array.from(copies, (copy) => ({
     task: INVITATION_COPY_TASK,
     payload: { invitationId, linkVersion, copy },
     jobKey: `${mailJobKey(invitationId, linkVersion)}/copy/${copy}`,

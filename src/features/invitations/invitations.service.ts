@@ -55,6 +55,8 @@ export class InviteRefused extends UserError {
   }
 }
 
+export const copyLeftOut = (address: string) => `${address} was sent too many mails lately and gets no copy.`;
+
 const REPLAYED = 'This is the answer of an earlier request with the same idempotency key; the link is shown once only.';
 
 export class InvitationsService {
@@ -112,7 +114,7 @@ export class InvitationsService {
   #answer(ctx: RequestContext, invitationId: string, outcome: InviteOutcome | undefined): Invited {
     if (!outcome?.invited) throw refusedBecause(outcome);
     rememberRow(ctx, Invitation, outcome.invitation);
-    return { invitationId, redeemUrl: this.#url(ctx, invitationId, 1), warnings: [] };
+    return { invitationId, redeemUrl: this.#url(ctx, invitationId, 1), warnings: outcome.leftOut.map(copyLeftOut) };
   }
 
   /** A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open. */
@@ -126,9 +128,8 @@ export class InvitationsService {
       const linkVersion = invitation.linkVersion + 1;
       await this.#replaceLink(ctx, tx, invitation, linkVersion, now);
       await recordEvents(tx, [{ type: 'RESENT', at: now, actor: ctx.actor, invitationId }]);
-      await this.#admitMails(ctx, tx, invitation);
-      await addJobs(tx, mailJobs(invitationId, linkVersion, invitation.ccRecipients.length, false));
-      return { invitationId, redeemUrl: this.#url(ctx, invitationId, linkVersion), warnings: [] };
+      const leftOut = await this.#sendAgain(ctx, tx, invitation, linkVersion);
+      return { invitationId, redeemUrl: this.#url(ctx, invitationId, linkVersion), warnings: leftOut.map(copyLeftOut) };
     });
   }
 
@@ -174,8 +175,14 @@ export class InvitationsService {
       where id = ${invitation.id}`.execute(tx.db);
   }
 
-  async #admitMails(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>): Promise<void> {
-    await this.#limits.admit(ctx, tx, [invitation.emailKey, ...invitation.ccRecipients.map(emailKeyOf)]);
+  /** @returns who gets no copy this time. */
+  async #sendAgain(ctx: RequestContext, tx: Tx, invitation: Row<Invitation>, linkVersion: number): Promise<string[]> {
+    const { id, emailKey, ccRecipients } = invitation;
+    const full = await this.#limits.admit(ctx, tx, emailKey, ccRecipients.map(emailKeyOf));
+    const isLeftOut = (address: string) => full.has(emailKeyOf(address));
+    const copies = ccRecipients.flatMap((address, copy) => (isLeftOut(address) ? [] : [copy]));
+    await addJobs(tx, mailJobs(id, linkVersion, copies, false));
+    return ccRecipients.filter(isLeftOut);
   }
 
   #url(ctx: RequestContext, invitationId: string, linkVersion: number): string {

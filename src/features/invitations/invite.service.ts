@@ -11,13 +11,14 @@ import type { RequestContext } from '../../request/request-context.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { expireInvitations } from './expire.service.js';
 import type { Invitation } from './invitation.entity.js';
-import type { MailLimits, MailsRefused } from './mail-limits.service.js';
-import { type InvitingTenant, recipientKeys, type ToInvite, writeInvitations } from './write-invitations.js';
+import type { MailLimits, MailsWanted, MailVerdict } from './mail-limits.service.js';
+import { type InvitingTenant, type ToInvite, writeInvitations } from './write-invitations.js';
 
 export type { InvitingTenant, ToInvite } from './write-invitations.js';
 
 export type InviteOutcome =
-  | { invited: true; invitation: Row<Invitation> }
+  /** `leftOut`: who gets no copy, because they were sent too many mails. */
+  | { invited: true; invitation: Row<Invitation>; leftOut: string[] }
   | { invited: false; error: UserErrorEntry; existingInvitationId: string | null; externalUserId: string | null };
 
 interface Obstacle {
@@ -29,7 +30,6 @@ interface Obstacle {
   pendingExpiresAt: Date | null;
 }
 
-const COPIES_LIMITED = 'Somebody who is to get a copy was sent too many mails. Wait, or invite without that copy.';
 const nothing = { existingInvitationId: null, externalUserId: null };
 
 /** What stands in the way of each address, after what has run out was expired: the first writes of the transaction. */
@@ -57,23 +57,43 @@ export async function inviteAll(
   rows: readonly ToInvite[],
   obstacles: Obstacles,
 ): Promise<Map<string, InviteOutcome>> {
+  const now = ctx.clock.now();
   const outcomes = new Map<string, InviteOutcome>();
-  const refuseSome = (candidates: readonly ToInvite[], refusalOf: (row: ToInvite) => InviteOutcome | null) =>
-    candidates.filter((row) => {
-      const refusal = refusalOf(row);
-      if (refusal) outcomes.set(row.invitationId, refusal);
-      return !refusal;
-    });
-  const unhindered = refuseSome(rows, (row) => refusalBy(obstacles.get(row.invitation.email.key), ctx.clock.now()));
-  const mails = unhindered.map(({ invitationId: id, invitation }) => ({ id, addressKeys: recipientKeys(invitation) }));
-  const limited = await limits.check(ctx, scope, mails);
-  const free = refuseSome(unhindered, (row) => refusalByLimit(row, limited.get(row.invitationId)));
-  const written = await writeInvitations(ctx, scope, tenant, free);
-  for (const { invitationId } of free) {
-    const invitation = written.get(invitationId);
-    outcomes.set(invitationId, invitation ? { invited: true, invitation } : lostRace());
+  const unhindered = rows.filter((row) => {
+    const refusal = refusalBy(obstacles.get(row.invitation.email.key), now);
+    if (refusal) outcomes.set(row.invitationId, refusal);
+    return !refusal;
+  });
+  const verdicts = await limits.check(ctx, scope, unhindered.filter((row) => row.invitation.sendMail).map(mailsOf));
+  const admitted = unhindered.flatMap((row) => {
+    const verdict = verdicts.get(row.invitationId) ?? NOTHING_TO_SEND;
+    if (verdict.refusal) outcomes.set(row.invitationId, refused({ ...verdict.refusal, field: ['email'] }));
+    return verdict.refusal ? [] : [withoutCopies(row, verdict.withoutCopies)];
+  });
+  const written = await writeInvitations(
+    ctx,
+    scope,
+    tenant,
+    admitted.map(({ row }) => row),
+  );
+  for (const { row, leftOut } of admitted) {
+    const invitation = written.get(row.invitationId);
+    outcomes.set(row.invitationId, invitation ? { invited: true, invitation, leftOut } : lostRace());
   }
   return outcomes;
+}
+
+const NOTHING_TO_SEND: MailVerdict = { refusal: null, withoutCopies: new Set() };
+
+function mailsOf({ invitationId: id, invitation: { email, cc } }: ToInvite): MailsWanted {
+  return { id, addressKey: email.key, copyKeys: cc.map((copy) => copy.key) };
+}
+
+function withoutCopies(row: ToInvite, keys: ReadonlySet<string>): { row: ToInvite; leftOut: string[] } {
+  if (keys.size === 0) return { row, leftOut: [] };
+  const { cc } = row.invitation;
+  const invitation = { ...row.invitation, cc: cc.filter((copy) => !keys.has(copy.key)) };
+  return { row: { ...row, invitation }, leftOut: cc.filter((copy) => keys.has(copy.key)).map((copy) => copy.address) };
 }
 
 /** By address key. */
@@ -134,12 +154,6 @@ function codeOf({ enabled, accepted, pendingExpiresAt }: Obstacle, now: Date): U
   if (!enabled) return 'ACCOUNT_DISABLED';
   if (accepted) return 'ALREADY_MEMBER';
   return pendingExpiresAt && pendingExpiresAt > now ? 'ALREADY_INVITED' : null;
-}
-
-function refusalByLimit({ invitation }: ToInvite, limit: MailsRefused | undefined): InviteOutcome | null {
-  if (!limit) return null;
-  const isCopy = limit.addressKey !== null && limit.addressKey !== invitation.email.key;
-  return refused(isCopy ? { ...limit.error, message: COPIES_LIMITED } : { ...limit.error, field: ['email'] });
 }
 
 function refused(

@@ -1,6 +1,7 @@
 /**
  * How many mails may be asked for: 10 in 10 minutes per tenant and address, 50 per address over all tenants, and an hourly
  * quota per tenant. Counted in PostgreSQL, so that the limit holds over all processes; copies, resends and passcodes count.
+ * Who was sent too many copies gets no more of them, which holds up nobody's invitation.
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Scope } from '../../database/transaction.js';
@@ -19,17 +20,15 @@ export interface MailRequestCount {
   count: number;
 }
 
-/** Mails that are sent together or not at all: an invitation and its copies. */
+/** A guest's mail and its copies. */
 export interface MailsWanted {
   id: string;
-  addressKeys: readonly string[];
+  addressKey: string;
+  copyKeys: readonly string[];
 }
 
-export interface MailsRefused {
-  error: UserErrorEntry;
-  /** Who was sent too many; null: it is the tenant's quota. */
-  addressKey: string | null;
-}
+/** The guest's mail may not go; or it goes, without some of its copies. */
+export type MailVerdict = { refusal: UserErrorEntry } | { refusal: null; withoutCopies: ReadonlySet<string> };
 
 interface AddressCount {
   addressKey: string;
@@ -46,28 +45,37 @@ export class MailLimits {
   }
 
   /**
-   * Checks and counts mails that go out together, one for each address.
+   * Checks and counts a guest's mail and its copies.
+   * @returns the copies that must be left out.
    * @throws UserError RATE_LIMITED with retryAfterSeconds, or QUOTA_EXCEEDED.
    */
-  async admit(ctx: RequestContext, scope: Scope, addressKeys: readonly string[]): Promise<void> {
-    const [refusal] = (await this.check(ctx, scope, [{ id: '', addressKeys }])).values();
-    if (refusal) throw new UserError([refusal.error]);
+  async admit(
+    ctx: RequestContext,
+    scope: Scope,
+    addressKey: string,
+    copyKeys: readonly string[] = [],
+  ): Promise<ReadonlySet<string>> {
+    const verdict = (await this.check(ctx, scope, [{ id: '', addressKey, copyKeys }])).get('');
+    if (verdict?.refusal) throw new UserError([verdict.refusal]);
+    const withoutCopies = verdict?.withoutCopies ?? new Set();
+    const keys = [addressKey, ...copyKeys.filter((key) => !withoutCopies.has(key))];
     await this.#count(
       ctx,
       scope,
-      addressKeys.map((addressKey) => ({ addressKey, count: 1 })),
+      keys.map((key) => ({ addressKey: key, count: 1 })),
     );
+    return withoutCopies;
   }
 
-  /** What must not be sent now, by id, when all is sent in this order; one read. */
+  /** What may be sent now, by id, when all is sent in this order; one read. */
   async check(
     ctx: RequestContext,
     { db, tenantId }: Scope,
     wanted: readonly MailsWanted[],
-  ): Promise<Map<string, MailsRefused>> {
+  ): Promise<Map<string, MailVerdict>> {
+    if (wanted.length === 0) return new Map();
     const now = ctx.clock.now();
-    const addressKeys = [...new Set(wanted.flatMap((mails) => mails.addressKeys))];
-    if (addressKeys.length === 0) return new Map();
+    const addressKeys = [...new Set(wanted.flatMap(({ addressKey, copyKeys }) => [addressKey, ...copyKeys]))];
     const { rows } = await sql<AddressCount & { sentThisHour: number }>`
       with recent as (
         select address_key as "addressKey", count(*) filter (where tenant_id = ${tenantId})::int as here,
@@ -82,7 +90,7 @@ export class MailLimits {
       )
       select * from quota left join recent on true`.execute(db);
     const left = this.#mailsPerTenantPerHour - (rows[0]?.sentThisHour ?? 0);
-    return refuseBeyond(new Map(rows.map((row) => [row.addressKey, row])), left, wanted, now);
+    return judge(new Map(rows.map((row) => [row.addressKey, row])), left, wanted, now);
   }
 
   async #count(ctx: RequestContext, { db, tenantId }: Scope, requests: readonly MailRequestCount[]): Promise<void> {
@@ -110,31 +118,33 @@ export function countMails(
     )`;
 }
 
-function refuseBeyond(
+function judge(
   counts: Map<string, AddressCount>,
   quota: number,
   wanted: readonly MailsWanted[],
   now: Date,
-): Map<string, MailsRefused> {
-  const refusals = new Map<string, MailsRefused>();
+): Map<string, MailVerdict> {
+  const verdicts = new Map<string, MailVerdict>();
   let left = quota;
-  for (const { id, addressKeys } of wanted) {
-    const full = addressKeys.map((key) => counts.get(key)).find((count) => count && isFull(count));
-    if (full) {
-      const error = refusalUntil('RATE_LIMITED', later(full.oldest, ADDRESS_WINDOW), now);
-      refusals.set(id, { error, addressKey: full.addressKey });
-    } else if (left < addressKeys.length) {
-      refusals.set(id, { error: refusalUntil('QUOTA_EXCEEDED', later(hourOf(now), HOUR), now), addressKey: null });
+  for (const { id, addressKey, copyKeys } of wanted) {
+    const guest = counts.get(addressKey);
+    const withoutCopies = new Set(copyKeys.filter((key) => isFull(counts.get(key))));
+    const keys = [addressKey, ...copyKeys.filter((key) => !withoutCopies.has(key))];
+    if (guest && isFull(guest)) {
+      verdicts.set(id, { refusal: refusalUntil('RATE_LIMITED', later(guest.oldest, ADDRESS_WINDOW), now) });
+    } else if (left < keys.length) {
+      verdicts.set(id, { refusal: refusalUntil('QUOTA_EXCEEDED', later(hourOf(now), HOUR), now) });
     } else {
-      left -= addressKeys.length;
-      for (const key of addressKeys) counts.set(key, oneMore(key, counts.get(key), now));
+      left -= keys.length;
+      for (const key of keys) counts.set(key, oneMore(key, counts.get(key), now));
+      verdicts.set(id, { refusal: null, withoutCopies });
     }
   }
-  return refusals;
+  return verdicts;
 }
 
-function isFull({ here, everywhere }: AddressCount): boolean {
-  return here >= MAILS_PER_ADDRESS || everywhere >= MAILS_PER_ADDRESS_EVERYWHERE;
+function isFull(count: AddressCount | undefined): boolean {
+  return count !== undefined && (count.here >= MAILS_PER_ADDRESS || count.everywhere >= MAILS_PER_ADDRESS_EVERYWHERE);
 }
 
 function oneMore(addressKey: string, known: AddressCount | undefined, now: Date): AddressCount {

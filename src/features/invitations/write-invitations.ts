@@ -29,7 +29,7 @@ export interface ToInvite {
 }
 
 /** Whom an invitation is mailed to: the guest, and who gets a copy. */
-export function recipientKeys({ sendMail, email, cc }: CheckedInvitation): string[] {
+function recipientKeys({ sendMail, email, cc }: CheckedInvitation): string[] {
   return sendMail ? [email, ...cc].map(({ key }) => key) : [];
 }
 
@@ -156,7 +156,7 @@ function queueMails(rows: readonly ToInvite[]): RawBuilder<unknown> {
   const jobs = rows
     .filter((row) => row.invitation.sendMail)
     .flatMap((row) =>
-      mailJobs(row.invitationId, 1, row.invitation.cc.length, row.bulkInviteId !== null).map((job) => ({
+      mailJobs(row.invitationId, 1, row.invitation.cc.keys(), row.bulkInviteId !== null).map((job) => ({
         ...job,
         id: row.invitationId,
       })),

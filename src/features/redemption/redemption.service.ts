@@ -113,7 +113,7 @@ export class RedemptionService {
     return inStep(ctx, key, async (step) => {
       checkFlowOpen(step);
       checkPasscodeOffered(await loadMethods(step.tx.db, step.offer));
-      await this.#mailLimits.admit(ctx, step.tx, [step.offer.emailKey]);
+      await this.#mailLimits.admit(ctx, step.tx, step.offer.emailKey);
       await createPasscode(step);
     });
   }

@@ -18,6 +18,7 @@ import { serverAccount } from './embedded-account.js';
 import { type Cluster, DATABASE_USER, openCluster } from './embedded-cluster.js';
 import { freePort, launch, STOP_TIMEOUT_MS, stopProcess } from './embedded-process.js';
 
+/** Before another attempt. */
 const RELAUNCH_MILLISECONDS = 500;
 
 export interface EmbeddedServerOptions {
@@ -51,7 +52,10 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
       const port = options.port ?? (await freePort());
       return { child: await launch(cluster, account, { port, log, durable }), port };
     });
-    const keeper = keepRunning(child, log, () => launch(cluster, account, { port, log, durable }));
+    const keeper = keepRunning(child, log, async () => {
+      await stopOrphan(cluster, log);
+      return launch(cluster, account, { port, log, durable });
+    });
     const stop = async () => {
       await keeper.stop();
       lock.release();
@@ -63,12 +67,16 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   }
 }
 
-/** One in seven first starts was seen to fail without a reason, and a free port may be taken in the meantime. */
+/**
+ * The last processes of a killed server hold its data for a moment, a free port may be taken in the meantime, and one in
+ * seven first starts was seen to fail without a reason.
+ */
 async function withOneRetry<T>(log: Log, attempt: () => Promise<T>): Promise<T> {
   try {
     return await attempt();
   } catch (error) {
     log.warn({ err: error }, 'The embedded PostgreSQL failed to start; trying once more');
+    await wait(RELAUNCH_MILLISECONDS);
     return attempt();
   }
 }

@@ -85,7 +85,8 @@ export async function startGatewayProcess(
     async ask(query, variables = {}, key = KEY) {
       const { data, errors } = JSON.parse((await post({ query, variables }, key)).text);
       const refused = Object.values(data ?? {}).flatMap((payload) => (payload as Payload | null)?.userErrors ?? []);
-      if (errors || refused.length > 0) throw new Error(JSON.stringify(errors ?? refused));
+      if (errors || refused.length > 0)
+        throw new Error([JSON.stringify(errors ?? refused), ...spawned.output.slice(-10)].join('\n'));
       return data;
     },
     isReady: async () => (await fetch(`${url}health/ready`)).ok,

@@ -27,6 +27,7 @@ import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.j
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
+import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { createTasks, crontab } from './jobs/tasks.js';
@@ -128,7 +129,10 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const connectorFor = openConnectors(config, log, running);
   const redemption = new RedemptionService({ connectorFor, mailLimits, publicUrl });
   const { allowPrivateProviders } = config;
-  const schema = await buildApiSchema(createResolvers({ publicUrl, allowPrivateProviders, mailLimits, redemption }));
+  const tenants = new TenantCache(ground.listener);
+  const schema = await buildApiSchema(
+    createResolvers({ publicUrl, allowPrivateProviders, mailLimits, tenants, redemption }),
+  );
 
   listenForBulkInvites(ground.listener);
   await ground.listener.start();

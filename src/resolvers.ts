@@ -46,6 +46,7 @@ import {
   RedemptionEventsResolver,
   TenantEventsResolver,
 } from './features/redemption/redemption-events.resolver.js';
+import type { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
 
@@ -53,11 +54,13 @@ export interface ResolverParts {
   publicUrl: URL;
   allowPrivateProviders: boolean;
   mailLimits: MailLimits;
+  tenants: TenantCache;
   redemption: RedemptionService;
 }
 
-export function createResolvers({ publicUrl, allowPrivateProviders, mailLimits, redemption }: ResolverParts): object[] {
-  const invitations = new InvitationsService(mailLimits, publicUrl);
+export function createResolvers(parts: ResolverParts): object[] {
+  const { publicUrl, allowPrivateProviders, mailLimits, tenants, redemption } = parts;
+  const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
     new NodeResolver(),

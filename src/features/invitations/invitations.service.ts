@@ -15,20 +15,14 @@ import { rememberRow, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { requireRightToFill } from '../groups/group-members.service.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
+import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
 import { makeLink, redeemUrl } from './invitation-link.service.js';
 import { mailJobs } from './invitation-mail-jobs.service.js';
 import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
 import { findTargets } from './invitation-targets.queries.js';
-import {
-  clearTheWay,
-  expiredAmong,
-  findTenantAndObstacles,
-  type InviteOutcome,
-  inviteAll,
-  type ToInvite,
-} from './invite.service.js';
+import { clearTheWay, type InviteOutcome, inviteAll, NOT_LOOKED_AT, type ToInvite } from './invite.service.js';
 import type { MailLimits } from './mail-limits.service.js';
 
 export interface InviteUser extends InvitationRequest {
@@ -62,34 +56,40 @@ const REPLAYED = 'This is the answer of an earlier request with the same idempot
 export class InvitationsService {
   readonly #limits: MailLimits;
   readonly #publicUrl: URL;
+  readonly #tenants: TenantCache;
 
-  constructor(limits: MailLimits, publicUrl: URL) {
+  constructor(limits: MailLimits, publicUrl: URL, tenants: TenantCache) {
     this.#limits = limits;
     this.#publicUrl = publicUrl;
+    this.#tenants = tenants;
   }
 
-  /** @throws UserError with every problem of the input, or InviteRefused. */
+  /**
+   * Writes first, in one round trip, and looks for what was in the way only when nothing was written.
+   * @throws UserError with every problem of the input, or InviteRefused.
+   */
   async invite(ctx: RequestContext, { tenantId, idempotencyKey, ...request }: InviteUser): Promise<Invited> {
-    const emailKey = parseEmailAddress(request.email ?? '')?.key ?? null;
-    const found = await findTenantAndObstacles(ctx, tenantId, emailKey);
-    if (!found) throw refuse('NOT_FOUND', { field: ['tenantId'] });
-    const { tenant, obstacles } = found;
+    const tenant = await this.#tenants.get(ctx, tenantId);
+    if (!tenant) throw refuse('NOT_FOUND', { field: ['tenantId'] });
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
     await requireRightToFill(ctx, ctx.db, checked.groupIds);
     const row = { invitationId: newId('Invitation'), invitation: checked, bulkInviteId: null, rowNumber: null };
-    if (idempotencyKey !== null || expiredAmong(obstacles, ctx.clock.now()).length > 0) {
-      const claim =
-        idempotencyKey === null
-          ? null
-          : { operation: 'inviteUser', key: idempotencyKey, input: { tenantId, ...request } };
-      return this.#inviteInTransaction(ctx, tenant, row, claim);
+    if (idempotencyKey !== null) {
+      return this.#inviteInTransaction(ctx, tenant, row, {
+        operation: 'inviteUser',
+        key: idempotencyKey,
+        input: { tenantId, ...request },
+      });
     }
     const outcomes = await ctx.oneStatement(tenantId, (scope) =>
-      inviteAll(ctx, scope, tenant, this.#limits, [row], obstacles),
+      inviteAll(ctx, scope, tenant, this.#limits, [row], NOT_LOOKED_AT),
     );
-    return this.#answer(ctx, row.invitationId, outcomes.get(row.invitationId));
+    const outcome = outcomes.get(row.invitationId);
+    return outcome?.invited
+      ? this.#answer(ctx, row.invitationId, outcome)
+      : this.#inviteInTransaction(ctx, tenant, row, null);
   }
 
   /** What has run out is expired first, then the key is claimed, so that the facts of one invitation keep their order. */

@@ -8,7 +8,6 @@ import type { Row } from '../../database/table.js';
 import type { Db, Scope, Tx } from '../../database/transaction.js';
 import { type UserErrorCode, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
-import { Tenant } from '../tenants/tenant.entity.js';
 import { expireInvitations } from './expire.service.js';
 import type { Invitation } from './invitation.entity.js';
 import type { MailLimits, MailsWanted, MailVerdict } from './mail-limits.service.js';
@@ -44,6 +43,9 @@ export async function clearTheWay(
   await expireInvitations(tx, now, expiredAmong(obstacles, now));
   return obstacles;
 }
+
+/** Nothing was looked at: the statement refuses what is in the way, but does not say what it was. */
+export const NOT_LOOKED_AT: Obstacles = new Map();
 
 /**
  * Its only write is one statement, so that it needs no transaction of its own when nothing else is to be written.
@@ -99,45 +101,20 @@ function withoutCopies(row: ToInvite, keys: ReadonlySet<string>): { row: ToInvit
 /** By address key. */
 export type Obstacles = ReadonlyMap<string, Obstacle>;
 
-const obstacleColumns = sql`
-  u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
-  p.id as "pendingId", p.expires_at as "pendingExpiresAt"`;
-
-const openInvitation = sql`
-  left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'`;
-
 /** Who already stands for these addresses: users, and invitations still open. */
 async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
   const keys = rows.map((row) => row.invitation.email.key);
   const { rows: found } = await sql<Obstacle>`
-    select ${obstacleColumns} from external_user u ${openInvitation}
+    select u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
+      p.id as "pendingId", p.expires_at as "pendingExpiresAt"
+    from external_user u
+    left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'
     where u.tenant_id = ${tenantId} and u.email_key = any(${keys})`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
 }
 
-/** The same for one address, together with its tenant: one round trip. Null: the actor reaches no such tenant. */
-export async function findTenantAndObstacles(
-  ctx: RequestContext,
-  tenantId: string,
-  emailKey: string | null,
-): Promise<{ tenant: Row<Tenant>; obstacles: Obstacles } | null> {
-  const { rows } = await sql<Row<Tenant> & Nullable<Obstacle>>`
-    select ${ctx.tables.columns(Tenant, 't')}, ${obstacleColumns}
-    from tenant t left join external_user u on u.tenant_id = t.id and u.email_key = ${emailKey} ${openInvitation}
-    where t.id = ${tenantId} and (${ctx.scope}::text is null or t.id = ${ctx.scope})`.execute(ctx.db);
-  const [found] = rows;
-  if (!found) return null;
-  return { tenant: found, obstacles: new Map(isObstacle(found) ? [[found.emailKey, found]] : []) };
-}
-
-type Nullable<T> = { [K in keyof T]: T[K] | null };
-
-function isObstacle(row: Nullable<Obstacle>): row is Obstacle {
-  return row.emailKey !== null;
-}
-
 /** Open invitations among them that have run out: they must be expired before new ones can be made. */
-export function expiredAmong(obstacles: Obstacles, now: Date): string[] {
+function expiredAmong(obstacles: Obstacles, now: Date): string[] {
   return [...obstacles.values()].flatMap(({ pendingId, pendingExpiresAt }) =>
     pendingId && pendingExpiresAt && pendingExpiresAt <= now ? [pendingId] : [],
   );

@@ -15,11 +15,6 @@ const ADDRESS_WINDOW = 10 * MINUTE;
 /** Spreads the counter of a busy tenant over rows, so that transactions do not queue up behind one. */
 const SHARDS = 16;
 
-export interface MailRequestCount {
-  addressKey: string;
-  count: number;
-}
-
 /** A guest's mail and its copies. */
 export interface MailsWanted {
   id: string;
@@ -59,11 +54,7 @@ export class MailLimits {
     if (verdict?.refusal) throw new UserError([verdict.refusal]);
     const withoutCopies = verdict?.withoutCopies ?? new Set();
     const keys = [addressKey, ...copyKeys.filter((key) => !withoutCopies.has(key))];
-    await this.#count(
-      ctx,
-      scope,
-      keys.map((key) => ({ addressKey: key, count: 1 })),
-    );
+    await this.#count(ctx, scope, keys);
     return withoutCopies;
   }
 
@@ -93,28 +84,28 @@ export class MailLimits {
     return judge(new Map(rows.map((row) => [row.addressKey, row])), left, wanted, now);
   }
 
-  async #count(ctx: RequestContext, { db, tenantId }: Scope, requests: readonly MailRequestCount[]): Promise<void> {
-    if (requests.length > 0) await sql`with ${countMails(tenantId, requests, ctx.clock.now())} select 1`.execute(db);
+  async #count(ctx: RequestContext, { db, tenantId }: Scope, addressKeys: readonly string[]): Promise<void> {
+    await sql`with ${countMails(tenantId, sql`select unnest(${addressKeys}::text[]) as key`, ctx.clock.now())} select 1`.execute(
+      db,
+    );
   }
 }
 
-/** Counts mails, as parts of a larger statement: `with …, ${countMails(…)} select …`. */
-export function countMails(
-  tenantId: string | null,
-  requests: readonly MailRequestCount[],
-  now: Date,
-): RawBuilder<unknown> {
+/**
+ * Counts mails, as parts of a larger statement: `with …, ${countMails(…)} select …`.
+ * @param mails a query that answers one row per mail, with the address's `key`
+ */
+export function countMails(tenantId: string | null, mails: RawBuilder<unknown>, now: Date): RawBuilder<unknown> {
   return sql`
-    counted_for_tenant as (
-      insert into tenant_mail_count (tenant_id, hour, shard, mails)
-      values (${tenantId}, ${hourOf(now)}, ${Math.floor(Math.random() * SHARDS)}, ${sum(requests)})
-      on conflict (tenant_id, hour, shard) do update set mails = tenant_mail_count.mails + excluded.mails
-    ),
     counted_for_address as (
       insert into mail_request (tenant_id, address_key, requested_at)
-      select ${tenantId}, request.key, ${now}
-      from unnest(${requests.map((request) => request.addressKey)}::text[], ${requests.map((request) => request.count)}::int[])
-        as request (key, times), generate_series(1, request.times)
+      select ${tenantId}, mail.key, ${now} from (${mails}) mail
+      returning tenant_id
+    ),
+    counted_for_tenant as (
+      insert into tenant_mail_count (tenant_id, hour, shard, mails)
+      select tenant_id, ${hourOf(now)}, ${Math.floor(Math.random() * SHARDS)}, count(*) from counted_for_address group by tenant_id
+      on conflict (tenant_id, hour, shard) do update set mails = tenant_mail_count.mails + excluded.mails
     )`;
 }
 
@@ -160,10 +151,6 @@ function refusalUntil(code: 'RATE_LIMITED' | 'QUOTA_EXCEEDED', until: Date, now:
 
 function hourOf(now: Date): Date {
   return new Date(Math.floor(now.getTime() / HOUR) * HOUR);
-}
-
-function sum(requests: readonly MailRequestCount[]): number {
-  return requests.reduce((total, request) => total + request.count, 0);
 }
 
 /** Deletes what no limit looks at any more. */

@@ -17,7 +17,7 @@ import { expiryOf } from './invitation.states.js';
 import { makeLink } from './invitation-link.service.js';
 import { mailJobs } from './invitation-mail-jobs.service.js';
 import type { CheckedInvitation } from './invitation-request.rules.js';
-import { countMails, type MailRequestCount } from './mail-limits.service.js';
+import { countMails } from './mail-limits.service.js';
 
 export type InvitingTenant = Pick<Row<Tenant>, 'id' | 'slug' | 'defaultLanguage' | 'ownDomains'>;
 
@@ -28,15 +28,15 @@ export interface ToInvite {
   rowNumber: number | null;
 }
 
-/** Whom an invitation is mailed to: the guest, and who gets a copy. */
-function recipientKeys({ sendMail, email, cc }: CheckedInvitation): string[] {
-  return sendMail ? [email, ...cc].map(({ key }) => key) : [];
-}
-
-function mailRequests(rows: readonly ToInvite[]): MailRequestCount[] {
-  const counts = new Map<string, number>();
-  for (const key of rows.flatMap((row) => recipientKeys(row.invitation))) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return [...counts].map(([addressKey, count]) => ({ addressKey, count }));
+/** One row per mail of what came to be: the guest's and each copy. */
+function mailsOfInvited(rows: readonly ToInvite[]): RawBuilder<unknown> {
+  const mails = rows.flatMap(({ invitationId, invitation: { email, cc } }) =>
+    [email, ...cc].map(({ key }) => ({ invitationId, key })),
+  );
+  return sql`
+    select wanted.key
+    from unnest(${mails.map((mail) => mail.invitationId)}::text[], ${mails.map((mail) => mail.key)}::text[]) as wanted (id, key)
+    join invited on invited.id = wanted.id`;
 }
 
 /** One statement; answers what came to be, by id. Sorted by address, so that writers do not deadlock. */
@@ -50,7 +50,7 @@ export async function writeInvitations(
   const rows = [...unsorted].sort((a, b) => (a.invitation.email.key < b.invitation.email.key ? -1 : 1));
   const now = ctx.clock.now();
   const { actor } = ctx;
-  const requests = mailRequests(rows);
+  const mailed = rows.filter((row) => row.invitation.sendMail);
   const { rows: written } = await sql<Row<Invitation>>`
     with input as materialized (${inputRows(ctx, tenant, rows, now)}),
     known as (
@@ -91,8 +91,8 @@ export async function writeInvitations(
         invited.id, invited.external_user_id, invited.bulk_invite_id, input.event_app_ids::text[]
       from invited join input on input.id = invited.id order by input.email_key
     ),
-    ${requests.length > 0 ? sql`${countMails(tenant.id, requests, now)}, ${queueMails(rows)},` : sql``}
-    rung as (select pg_notify(${FEED_CHANNEL}, '') ${requests.length > 0 ? sql`, (select count(*) from queued)` : sql``})
+    ${mailed.length > 0 ? sql`${countMails(tenant.id, mailsOfInvited(mailed), now)}, ${queueMails(mailed)},` : sql``}
+    rung as (select pg_notify(${FEED_CHANNEL}, '') ${mailed.length > 0 ? sql`, (select count(*) from queued)` : sql``})
     select ${ctx.tables.columns(Invitation, 'invited')} from invited, rung`.execute(db);
   return new Map(written.map((invitation) => [invitation.id, invitation]));
 }
@@ -153,14 +153,9 @@ function arrayLiteral(values: readonly string[]): string {
 
 /** One job for the guest's mail and one for each copy: a refused copy must not repeat the guest's mail. */
 function queueMails(rows: readonly ToInvite[]): RawBuilder<unknown> {
-  const jobs = rows
-    .filter((row) => row.invitation.sendMail)
-    .flatMap((row) =>
-      mailJobs(row.invitationId, 1, row.invitation.cc.keys(), row.bulkInviteId !== null).map((job) => ({
-        ...job,
-        id: row.invitationId,
-      })),
-    );
+  const jobs = rows.flatMap(({ invitationId: id, invitation, bulkInviteId }) =>
+    mailJobs(id, 1, invitation.cc.keys(), bulkInviteId !== null).map((job) => ({ ...job, id })),
+  );
   return sql`queued as (
     select from graphile_worker.add_jobs(array(
       select ${jobSpec} from ${jobRows(jobs)} job

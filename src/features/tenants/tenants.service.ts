@@ -10,6 +10,7 @@ import { reachTenant } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import { Tenant } from './tenant.entity.js';
+import { ringTenantChanged } from './tenant-cache.service.js';
 import { queueLogo } from './tenant-logo.service.js';
 
 export interface NewTenant {
@@ -105,6 +106,7 @@ export class TenantsService {
     await ctx.transaction(id, async (tx) => {
       Object.assign(await tx.em.findOneOrFail(Tenant, { id }), change);
       if (change.logoUrl !== undefined) await queueLogo(tx, id, change.logoUrl);
+      await ringTenantChanged(tx, id);
     });
     return id;
   }

@@ -36,9 +36,7 @@ import { systemActor } from './kernel/actor.js';
 import { type Clock, systemClock } from './kernel/clock.js';
 import type { Log } from './kernel/log.js';
 import { Secrets } from './kernel/secrets.js';
-import { type DevelopmentMailbox, startDevelopmentMailbox } from './mail/development-mailbox.js';
-import { MailRenderer } from './mail/mail-renderer.js';
-import { createSmtpTransport, type MailTransport } from './mail/mail-transport.js';
+import { Mailer } from './mail/mailer.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { createOutboundClient } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
@@ -117,10 +115,9 @@ export async function startApp(options: AppOptions): Promise<App> {
 async function start(options: AppOptions, running: Running): Promise<App> {
   const { config, log, clock = systemClock } = options;
   const { port, publicUrl } = await settlePort(config);
-  const [ground, mail] = await Promise.all([
-    openGround(config, log, clock, running),
-    openMail(config, publicUrl, log, running),
-  ]);
+  const ground = await openGround(config, log, clock, running);
+  const mailer = new Mailer();
+  running.add('mail', () => mailer.close());
   const credentials = new Credentials(ground);
   running.add('credentials', () => credentials.stop());
   const bootstrapKeyPath = await prepareDatabase(config, ground);
@@ -163,15 +160,22 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   running.add('graphql', () => graphql.stop());
 
   await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
-  const worker = await startWorkerOf(ground, options, { mail, publicUrl, metrics, mailLimits }, running);
+  const worker = await startWorkerOf(ground, options, { mailer, publicUrl, metrics, mailLimits }, running);
   running.add('worker', () => worker.stop());
+  running.add('mail not opened', () => mailer.giveUp());
   registerHealth(server, { ready: () => readiness(ground, worker, running) });
   await serveMetrics(server, config, metrics, log, running);
   // Last in, first out: stop accepting and drain, then everything that requests need.
   running.add('sockets', () => sockets.stop());
   running.add('http', () => server.close());
   await server.listen({ host: config.http.host, port });
-  return { publicUrl, mailboxUrl: mail.mailboxUrl, bootstrapKeyPath, ground, stop: (notice) => running.stop(notice) };
+  const mailboxUrl = await mailer.open({
+    ...config.mail,
+    publicHost: publicUrl.hostname,
+    templatesDirectory: templatesDirectory(),
+    log,
+  });
+  return { publicUrl, mailboxUrl, bootstrapKeyPath, ground, stop: (notice) => running.stop(notice) };
 }
 
 /** Links need the port before anything listens, so a port left to the system is chosen first. */
@@ -207,28 +211,6 @@ async function prepareDatabase(config: Config, ground: Ground & { url: string })
   return path;
 }
 
-interface Mail {
-  renderer: MailRenderer;
-  transport: MailTransport;
-  mailboxUrl: string | null;
-}
-
-async function openMail({ mail }: Config, publicUrl: URL, log: Log, running: Running): Promise<Mail> {
-  const renderer = await MailRenderer.load(templatesDirectory());
-  const mailbox = mail.smtpUrl
-    ? null
-    : await startDevelopmentMailbox({ smtpPort: mail.mailboxSmtpPort, webPort: mail.mailboxWebPort, log });
-  if (mailbox) running.add('mailbox', () => mailbox.stop());
-  const transport = createSmtpTransport({
-    smtpUrl: mail.smtpUrl ?? (mailbox as DevelopmentMailbox).smtpUrl,
-    from: mail.from.name ? `${mail.from.name} <${mail.from.address}>` : mail.from.address,
-    publicHost: publicUrl.hostname,
-    maxConnections: mail.maxConnections,
-  });
-  running.add('mail', () => transport.close());
-  return { renderer, transport, mailboxUrl: mailbox?.webUrl ?? null };
-}
-
 function templatesDirectory(): string {
   return join(packageRoot(), 'templates');
 }
@@ -250,7 +232,7 @@ function openConnectors(
 }
 
 interface JobParts {
-  mail: Mail;
+  mailer: Mailer;
   publicUrl: URL;
   metrics: Metrics;
   mailLimits: MailLimits;
@@ -266,12 +248,12 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mail, publicUrl, metrics, mailLimits }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits }: JobParts,
   running: Running,
 ): Promise<Worker> {
   const tasks = createTasks({
     context: (task) => new RequestContext(ground, systemActor(task), ground.log.child({ task })),
-    deliver: (message) => mail.transport.send(message, mail.renderer.render(message)),
+    deliver: (message) => mailer.deliver(message),
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor)),
     fetchLogo: openLogoClient(ground.log, running),
     publicUrl,

@@ -81,12 +81,12 @@ module.exports = {
     ),
     forbid(
       'only-the-root-reads-config',
-      { path: '^src/', pathNot: '^src/(config/|app[.]ts$|main[.]ts$)' },
+      { path: '^src/', pathNot: '^src/(config/|app[.]ts$|(main|serve)[.]ts$)' },
       { path: '^src/config/' },
     ),
     forbid(
       'nothing-imports-the-root',
-      { path: '^src/', pathNot: '^src/main[.]ts$' },
+      { path: '^src/', pathNot: '^src/(main|serve)[.]ts$' },
       { path: '^src/(app|main)[.]ts$' },
     ),
     forbid('no-test-code-in-src', { path: '^src/' }, { path: '^(test|demo|bench)/' }),

@@ -87,7 +87,7 @@ module.exports = {
     forbid(
       'nothing-imports-the-root',
       { path: '^src/', pathNot: '^src/(main|serve)[.]ts$' },
-      { path: '^src/(app|main)[.]ts$' },
+      { path: '^src/(app|main|serve)[.]ts$' },
     ),
     forbid('no-test-code-in-src', { path: '^src/' }, { path: '^(test|demo|bench)/' }),
   ],

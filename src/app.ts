@@ -1,6 +1,6 @@
 /**
  * The composition root: every part is built here by plain calls, in the order in which they need each other, and stopped in
- * the reverse one. Nothing else knows who is wired to whom, and nobody but this file and `main.ts` sees the configuration.
+ * the reverse one. Nothing else knows who is wired to whom, and nobody but this file and `serve.ts` see the configuration.
  */
 import 'reflect-metadata';
 import { existsSync } from 'node:fs';

@@ -19,10 +19,10 @@ export interface OrmOptions {
 }
 
 /**
- * Every statement of ours goes by an index. Plans are kept for the life of a connection, also one made while a table had a
- * single page and reading it whole looked cheapest; it would still be read whole with a million rows. So reading whole counts
- * only where there is no index, and index reads carry no penalty of spinning disks. JIT compiles for statements that run for
- * seconds; ours run for less than it takes.
+ * Every statement of ours goes by an index. A prepared statement's plan is kept until the table's statistics change, also one
+ * made while a table had a single page and reading it whole looked cheapest; it would still be read whole thousands of rows
+ * later. So reading whole counts only where there is no index, and index reads carry no penalty of spinning disks. JIT
+ * compiles for statements that run for seconds; ours run for less than it takes.
  */
 const PLANNER_OPTIONS = '-c enable_seqscan=off -c random_page_cost=1.1 -c jit=off';
 

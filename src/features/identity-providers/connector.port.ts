@@ -1,7 +1,7 @@
 /**
  * The port to whoever vouches for a guest. A connector speaks one protocol; it checks everything the protocol lets it
  * check (state, nonce, PKCE, issuer, audience, signature, times) and answers one normal `ProvenIdentity`. It decides
- * nothing about the invitation: who is entitled to vouch for which address is `routing.ts`, whether the address fits is
+ * nothing about the invitation: who is entitled to vouch for which address is `routing.rules.ts`, whether the address fits is
  * the redemption's business.
  */
 

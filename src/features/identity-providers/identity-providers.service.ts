@@ -1,6 +1,6 @@
 /**
  * Use cases of identity providers, and what a redemption asks of them: who may vouch, and how to reach them. Routing an
- * address is `routing.ts`, speaking the protocol `openid-connect.connector.ts`.
+ * address is `routing.rules.ts`, speaking the protocol `openid-connect.connector.ts`.
  */
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';

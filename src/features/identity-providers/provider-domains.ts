@@ -1,6 +1,6 @@
 /**
  * The domains an identity provider vouches for, as administrators write them: `fabrikam.example` for that domain alone,
- * `*.fabrikam.example` for everything below it (pure). Who wins when several fit is `routing.ts`.
+ * `*.fabrikam.example` for everything below it (pure). Who wins when several fit is `routing.rules.ts`.
  */
 import { getPublicSuffix } from 'tldts';
 import { asciiDomain } from '../../kernel/email-address.js';

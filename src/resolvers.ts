@@ -64,7 +64,7 @@ export function createResolvers(parts: ResolverParts): object[] {
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
     new NodeResolver(),
-    new TenantsResolver(new TenantsService()),
+    new TenantsResolver(new TenantsService(tenants)),
     new ViewerResolver(),
     new ApiKeysResolver(apiKeys),
     new TenantApiKeysResolver(),

@@ -9,6 +9,7 @@ import type { Tx } from '../../database/transaction.js';
 import { type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { findGroupsOutOfReach } from '../groups/group-members.service.js';
 import { checkRequest } from '../invitations/invitation-request.rules.js';
 import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { copyLeftOut } from '../invitations/invitations.service.js';
@@ -18,7 +19,6 @@ import type { Tenant } from '../tenants/tenant.entity.js';
 import { BULK_INVITE_CHANNEL } from './bulk-invite-progress.js';
 import { fieldNamesOf, requestOf } from './bulk-invite-request.js';
 import type { BulkInviteRecord } from './bulk-invites.queries.js';
-import { findGroupsOutOfReach } from './inviter.js';
 import type { StagedRow } from './stage-rows.js';
 
 export interface TakenRow extends StagedRow {
@@ -100,7 +100,7 @@ async function checkRows(
     return { rowNumber: row.rowNumber, ...check };
   });
   const groupIds = checks.flatMap(({ checked }) => checked?.groupIds ?? []);
-  const outOfReach = await findGroupsOutOfReach(tx, ctx.actor, [...new Set(groupIds)]);
+  const outOfReach = await findGroupsOutOfReach(tx.db, ctx.actor, [...new Set(groupIds)]);
   const refused: RowVerdict[] = [];
   const wanted: RowToInvite[] = [];
   for (const { rowNumber, checked, errors } of checks) {

@@ -27,11 +27,3 @@ export async function findInviter(tx: Tx, asking: Asking): Promise<Actor | null>
     expiresAt: null,
   };
 }
-
-/** Whoever puts people into a group that bears an app role grants that role. @returns the groups the inviter may not fill. */
-export async function findGroupsOutOfReach(tx: Tx, inviter: Actor, groupIds: readonly string[]): Promise<Set<string>> {
-  if (inviter.permissions.has('APP_ASSIGN') || groupIds.length === 0) return new Set();
-  const { rows } = await sql<{ group_id: string }>`
-    select distinct group_id from app_assignment where group_id = any(${groupIds}) and role is not null`.execute(tx.db);
-  return new Set(rows.map((row) => row.group_id));
-}

@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Db, Tx } from '../../database/transaction.js';
-import { requirePermission } from '../../kernel/actor.js';
+import { type Actor, requirePermission } from '../../kernel/actor.js';
 import { refuse, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
@@ -43,10 +43,16 @@ export class GroupMembersService {
  * @throws RequestError FORBIDDEN without APP_ASSIGN when one of the groups bears a role.
  */
 export async function requireRightToFill(ctx: RequestContext, db: Db, groupIds: readonly string[]): Promise<void> {
-  if (groupIds.length === 0 || ctx.actor.permissions.has('APP_ASSIGN')) return;
-  const { rows } = await sql`
-    select from app_assignment where group_id = any(${groupIds}) and role is not null limit 1`.execute(db);
-  if (rows.length > 0) requirePermission(ctx.actor, 'APP_ASSIGN');
+  if ((await findGroupsOutOfReach(db, ctx.actor, groupIds)).size > 0) requirePermission(ctx.actor, 'APP_ASSIGN');
+}
+
+/** Those of the groups that the actor may not fill, for callers that answer for each. */
+export async function findGroupsOutOfReach(db: Db, actor: Actor, groupIds: readonly string[]): Promise<Set<string>> {
+  if (groupIds.length === 0 || actor.permissions.has('APP_ASSIGN')) return new Set();
+  const { rows } = await sql<{ groupId: string }>`
+    select distinct group_id as "groupId" from app_assignment
+    where group_id = any(${groupIds}) and role is not null`.execute(db);
+  return new Set(rows.map((row) => row.groupId));
 }
 
 async function changeMembers(

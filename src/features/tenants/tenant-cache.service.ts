@@ -27,7 +27,7 @@ export class TenantCache {
   /** Before `listener.start()`, because channels are fixed by then. */
   constructor(listener: Listener) {
     this.#listener = listener;
-    listener.on(TENANT_CHANNEL, (tenantId) => this.#forget(tenantId));
+    listener.on(TENANT_CHANNEL, (tenantId) => this.forget(tenantId));
   }
 
   /** Null when there is none of this id within the actor's reach. */
@@ -49,7 +49,8 @@ export class TenantCache {
     this.#tenants.set(tenant.id, tenant);
   }
 
-  #forget(tenantId: string): void {
+  /** After a change of ours: whoever changed a tenant sees it at once, the doorbell is for the other processes. '' forgets all. */
+  forget(tenantId: string): void {
     this.#rings++;
     if (tenantId === '') this.#tenants.clear();
     else this.#tenants.delete(tenantId);

@@ -10,7 +10,7 @@ import { reachTenant } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import { Tenant } from './tenant.entity.js';
-import { ringTenantChanged } from './tenant-cache.service.js';
+import { ringTenantChanged, type TenantCache } from './tenant-cache.service.js';
 import { queueLogo } from './tenant-logo.service.js';
 
 export interface NewTenant {
@@ -42,6 +42,12 @@ const slugPattern = /^[a-z0-9](?:[a-z0-9-]{1,38})[a-z0-9]$/;
 const colorPattern = /^#[0-9a-fA-F]{6}$/;
 
 export class TenantsService {
+  readonly #cache: TenantCache;
+
+  constructor(cache: TenantCache) {
+    this.#cache = cache;
+  }
+
   async create(ctx: RequestContext, input: NewTenant): Promise<string> {
     const valid = new Validation();
     const tenant = {
@@ -108,6 +114,7 @@ export class TenantsService {
       if (change.logoUrl !== undefined) await queueLogo(tx, id, change.logoUrl);
       await ringTenantChanged(tx, id);
     });
+    this.#cache.forget(id);
     return id;
   }
 }

@@ -16,6 +16,7 @@ import { listenForBulkInvites } from '../../../src/features/bulk-invites/bulk-in
 import { BulkInviteRun } from '../../../src/features/bulk-invites/bulk-invite-run.service.js';
 import { BulkInvitesService, type NewBulkInvite } from '../../../src/features/bulk-invites/bulk-invites.service.js';
 import { MailLimits } from '../../../src/features/invitations/mail-limits.service.js';
+import { TenantCache } from '../../../src/features/tenants/tenant-cache.service.js';
 import { TenantsService } from '../../../src/features/tenants/tenants.service.js';
 import { type Actor, type Permission, permissions, systemActor } from '../../../src/kernel/actor.js';
 import type { UserErrorEntry } from '../../../src/kernel/errors.js';
@@ -70,7 +71,7 @@ export async function openBulkGround(): Promise<BulkGround> {
   const db = orm.em.getConnection().getClient() as Db;
   const context = (actor: Actor = systemActor('Test')) => new RequestContext(ground, actor);
   const newTenant = (slug: string) =>
-    new TenantsService().create(context(), {
+    new TenantsService(new TenantCache(listener)).create(context(), {
       slug,
       displayName: slug,
       defaultLanguage: 'en',

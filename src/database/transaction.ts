@@ -6,6 +6,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import type { Kysely } from 'kysely';
+import pg from 'pg';
 
 /** What `sql` statements run on; untyped, because statements name their own result. */
 // biome-ignore lint/suspicious/noExplicitAny: tables are not typed here, each statement declares its row
@@ -64,6 +65,11 @@ function attemptTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx
 export function sqlState(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : undefined;
+}
+
+/** The database answered, and wrote nothing; after a lost connection nobody knows. */
+export function isRefusedByDatabase(error: unknown): boolean {
+  return error instanceof pg.DatabaseError;
 }
 
 /** unique_violation */

@@ -10,6 +10,7 @@ import { recordEvents } from '../../events/record-events.js';
 import { parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
+import { Batch } from '../../request/batch.js';
 import { claimIdempotencyKey, type IdempotentRequest } from '../../request/idempotency.js';
 import { rememberRow, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
@@ -37,6 +38,12 @@ export interface Invited {
   warnings: string[];
 }
 
+interface InviteCommand {
+  ctx: RequestContext;
+  tenant: Row<Tenant>;
+  row: ToInvite;
+}
+
 /** An invitation that could not be made, with what stands in the way. */
 export class InviteRefused extends UserError {
   readonly existingInvitationId: string | null;
@@ -57,6 +64,7 @@ export class InvitationsService {
   readonly #limits: MailLimits;
   readonly #publicUrl: URL;
   readonly #tenants: TenantCache;
+  readonly #together = new Batch<InviteCommand, InviteOutcome | null>((commands) => this.#inviteTogether(commands));
 
   constructor(limits: MailLimits, publicUrl: URL, tenants: TenantCache) {
     this.#limits = limits;
@@ -83,13 +91,20 @@ export class InvitationsService {
         input: { tenantId, ...request },
       });
     }
-    const outcomes = await ctx.oneStatement(tenantId, (scope) =>
-      inviteAll(ctx, scope, tenant, this.#limits, [row], NOT_LOOKED_AT),
-    );
-    const outcome = outcomes.get(row.invitationId);
+    const outcome = await this.#together.run(`${tenantId} ${ctx.actor.kind} ${ctx.actor.id}`, { ctx, tenant, row });
     return outcome?.invited
       ? this.#answer(ctx, row.invitationId, outcome)
       : this.#inviteInTransaction(ctx, tenant, row, null);
+  }
+
+  /** Of one tenant and actor. Null: refused by what was in the way, which nobody looked at. */
+  async #inviteTogether(commands: readonly InviteCommand[]): Promise<(InviteOutcome | null)[]> {
+    const [{ ctx, tenant }] = commands as [InviteCommand];
+    const firstOfAddress = new Map(commands.toReversed().map(({ row }) => [row.invitation.email.key, row]));
+    const outcomes = await ctx.oneStatement(tenant.id, (scope) =>
+      inviteAll(ctx, scope, tenant, this.#limits, [...firstOfAddress.values()], NOT_LOOKED_AT),
+    );
+    return commands.map(({ row }) => outcomes.get(row.invitationId) ?? null);
   }
 
   /** What has run out is expired first, then the key is claimed, so that the facts of one invitation keep their order. */

@@ -16,21 +16,25 @@ export interface OrmOptions {
   poolSize: number;
   entities: EntityClass<object>[];
   log: Log;
+  /** Told of the pool, whose use is measured. */
+  onPool?: (pool: pg.Pool) => void;
 }
 
 /**
  * Every statement of ours goes by an index. A prepared statement's plan is kept until the table's statistics change, also one
  * made while a table had a single page and reading it whole looked cheapest; it would still be read whole thousands of rows
- * later. So reading whole counts only where there is no index, and index reads carry no penalty of spinning disks. JIT
- * compiles for statements that run for seconds; ours run for less than it takes.
+ * later. So reading whole counts only where there is no index, and index reads carry no penalty of spinning disks. One plan
+ * serves all values: planning the largest statements anew for each call took longer than running them. JIT compiles for
+ * statements that run for seconds; ours run for less than it takes.
  */
-const PLANNER_OPTIONS = '-c enable_seqscan=off -c random_page_cost=1.1 -c jit=off';
+const PLANNER_OPTIONS =
+  '-c enable_seqscan=off -c random_page_cost=1.1 -c plan_cache_mode=force_generic_plan -c jit=off';
 
 /** Longest a transaction may sit idle: an open write transaction holds back every tenant's feed. */
 const IDLE_IN_TRANSACTION_TIMEOUT_MILLISECONDS = 10_000;
 const CONNECT_TIMEOUT_MILLISECONDS = 5_000;
 
-export function ormConfig({ url, poolSize, entities, log }: OrmOptions): Options {
+export function ormConfig({ url, poolSize, entities, log, onPool }: OrmOptions): Options {
   return defineConfig({
     clientUrl: url,
     entities,
@@ -44,7 +48,10 @@ export function ormConfig({ url, poolSize, entities, log }: OrmOptions): Options
       application_name: 'vestibule',
       options: PLANNER_OPTIONS,
       types: timesAsDates(),
-      onPoolCreated: (pool: pg.Pool) => new PreparedStatements().use(pool),
+      onPoolCreated: (pool: pg.Pool) => {
+        new PreparedStatements().use(pool);
+        onPool?.(pool);
+      },
     },
     filters: {
       tenant: {

@@ -20,7 +20,7 @@ export interface NewEvent {
   detail?: string;
 }
 
-/** User, batch and apps of each event are taken from its invitation. */
+/** In this order. User, batch and apps of each event are taken from its invitation. */
 export async function recordEvents(tx: Tx, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   const rows = events.map(({ actor, at, ...event }) => ({
@@ -34,9 +34,12 @@ export async function recordEvents(tx: Tx, events: readonly NewEvent[]): Promise
       insert into event (tenant_id, type, at, actor_kind, actor_name, reason, detail, invitation_id, external_user_id, bulk_invite_id, app_ids)
       select i.tenant_id, fact.type, fact.at, fact."actorKind", fact."actorName", fact.reason, fact.detail,
         i.id, i.external_user_id, i.bulk_invite_id, ${appIdsOf(sql`i.id`, sql`i.landing_app_id`)}
-      from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
-        as fact (type text, at timestamptz, "actorKind" text, "actorName" text, reason text, detail text, "invitationId" text)
+      from rows from (
+        jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+          as (type text, at timestamptz, "actorKind" text, "actorName" text, reason text, detail text, "invitationId" text)
+      ) with ordinality as fact (type, at, "actorKind", "actorName", reason, detail, "invitationId", position)
       join invitation i on i.id = fact."invitationId"
+      order by fact.position
     )
     select pg_notify(${FEED_CHANNEL}, '')`.execute(tx.db);
 }

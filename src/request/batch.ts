@@ -1,20 +1,21 @@
 /**
  * Commands that arrive while another of their kind is under way are carried out together, by one set-based statement: under
  * load the cost of a statement is shared, and a single command waits for nobody. Whatever is done together stands or falls
- * together, so that a batch the database refuses is carried out again one by one.
+ * together, so that a batch that is refused is carried out again one by one.
  */
 import DataLoader from 'dataloader';
 import { isRefusedByDatabase } from '../database/transaction.js';
+import { UserError } from '../kernel/errors.js';
 
 /** Commands beyond it make a batch of their own. */
 const MAX_BATCH = 100;
 
-/** `work` answers in the order of the commands. Commands of different groups (a tenant, an actor) never meet. */
+/** `work` answers in the order of the commands, with an error for each that fails alone. Commands of different groups (a tenant, an actor) never meet. */
 export class Batch<C, R> {
-  readonly #work: (commands: readonly C[]) => Promise<R[]>;
+  readonly #work: (commands: readonly C[]) => Promise<(R | Error)[]>;
   readonly #groups = new Map<string, Group<C, R>>();
 
-  constructor(work: (commands: readonly C[]) => Promise<R[]>) {
+  constructor(work: (commands: readonly C[]) => Promise<(R | Error)[]>) {
     this.#work = work;
   }
 
@@ -34,7 +35,7 @@ class Group<C, R> {
   readonly #waiting: (() => void)[] = [];
   #isBusy = false;
 
-  constructor(work: (commands: readonly C[]) => Promise<R[]>, onIdle: () => void) {
+  constructor(work: (commands: readonly C[]) => Promise<(R | Error)[]>, onIdle: () => void) {
     this.#onIdle = onIdle;
     this.#loader = new DataLoader<C, R>((commands) => together(work, commands).finally(() => this.#next()), {
       cache: false,
@@ -67,20 +68,20 @@ class Group<C, R> {
 }
 
 async function together<C, R>(
-  work: (commands: readonly C[]) => Promise<R[]>,
+  work: (commands: readonly C[]) => Promise<(R | Error)[]>,
   commands: readonly C[],
 ): Promise<(R | Error)[]> {
   try {
     return await work(commands);
   } catch (error) {
-    if (commands.length === 1 || !isRefusedByDatabase(error)) throw error;
+    if (commands.length === 1 || !(error instanceof UserError || isRefusedByDatabase(error))) throw error;
     return Promise.all(commands.map((command) => alone(work, command)));
   }
 }
 
-async function alone<C, R>(work: (commands: readonly C[]) => Promise<R[]>, command: C): Promise<R | Error> {
+async function alone<C, R>(work: (commands: readonly C[]) => Promise<(R | Error)[]>, command: C): Promise<R | Error> {
   try {
-    return (await work([command]))[0] as R;
+    return (await work([command]))[0] as R | Error;
   } catch (error) {
     return error as Error;
   }

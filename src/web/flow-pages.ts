@@ -42,7 +42,7 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
   });
 
   step('/accept', async ({ ctx, key, view, request, reply }) => {
-    await redemption.accept(ctx, key, { consent: true, consentVersion: formField(request, 'consentVersion') });
+    await redemption.accept(ctx, key, null, { consent: true, consentVersion: formField(request, 'consentVersion') });
     await renewCookie(tools, ctx, reply, key.browserToken);
     const { appName, landingUrl } = view.offer;
     if (landingUrl === null) return backToFlow(reply, key.flowId);

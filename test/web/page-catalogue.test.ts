@@ -36,6 +36,8 @@ function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offe
     inviterName: 'Kim Min-ji',
     inviterRevoked: false,
     isOwnDomain: false,
+    accountEnabled: true,
+    appGrants: [],
     message: 'Welcome\n\nto the project',
     language,
     startedAt: null,

@@ -214,6 +214,14 @@ export async function lockInvitation(ctx: RequestContext, tx: Tx, invitationId: 
   return rows[0];
 }
 
+/** For changes of many at once; in order, so that two such changes do not deadlock. */
+export async function lockInvitations(tx: Tx, invitationIds: readonly string[]): Promise<void> {
+  await sql`
+    select from invitation where id = any(${invitationIds}) and tenant_id = ${tx.tenantId} order by id for update`.execute(
+    tx.db,
+  );
+}
+
 async function refuseNewerPending(tx: Tx, invitation: Row<Invitation>): Promise<void> {
   const { rows } = await sql`
     select from invitation

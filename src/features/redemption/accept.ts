@@ -1,106 +1,253 @@
 /**
  * The accept: everything that was checked on the way is checked again under the lock, then the invitation is spent, the
- * person becomes an accepted user, and what the invitation grants becomes real, all in one transaction.
+ * person becomes an accepted user, and what the invitation grants becomes real, all in one transaction. Guests of a tenant
+ * who accept at the same time are served by the same statements.
  */
 import { sql } from 'kysely';
-import { refuse } from '../../kernel/errors.js';
+import { recordEvents } from '../../events/record-events.js';
+import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
+import type { RequestContext } from '../../request/request-context.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 import { type ConsentAnswer, checkConsent } from './consent.js';
-import { isEntitled } from './methods.js';
-import { loadMethods } from './redemption.queries.js';
+import { checkPasscodeOffered, isEntitled, type Method } from './methods.js';
+import { tryPasscodes } from './passcodes.service.js';
+import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from './proof.js';
+import { type Flow, type FlowKey, openRouting } from './redemption.queries.js';
 import { isProven } from './redemption.states.js';
-import { checkFlowOpen, type Step, tell } from './steps.js';
+import {
+  checkFlowOpen,
+  type FlowView,
+  flowIsOver,
+  type GuestEvent,
+  guestEvents,
+  openSteps,
+  type Step,
+} from './steps.js';
+
+export interface AcceptCommand {
+  ctx: RequestContext;
+  key: FlowKey;
+  flow: Flow;
+  passcode: string | null;
+  answer: ConsentAnswer;
+}
+
+interface Acceptance {
+  step: Step;
+  methods: Method[];
+  /** By which the address was proven just now; null: it had been before. */
+  passcodeId: string | null;
+}
+
+type Outcome = FlowView | UserError;
+
+/**
+ * Of one tenant. A refusal is an answer of its own guest; what was counted and proven for it stays.
+ * @throws UserError when somebody else changed in the meantime what no lock holds: nothing is written for anyone.
+ */
+export async function acceptTogether(commands: readonly AcceptCommand[]): Promise<Outcome[]> {
+  const outcomes = new Map<AcceptCommand, Outcome>();
+  let left = commands;
+  while (left.length > 0) {
+    // Two browsers may want the same invitation: the second finds it as the first has left it.
+    const round = [...new Map(left.toReversed().map((command) => [command.flow.invitationId, command])).values()];
+    for (const [command, outcome] of await acceptDistinct(round)) outcomes.set(command, outcome);
+    left = left.filter((command) => !outcomes.has(command));
+  }
+  return commands.map((command) => outcomes.get(command) ?? flowIsOver());
+}
+
+function acceptDistinct(commands: readonly AcceptCommand[]): Promise<Map<AcceptCommand, Outcome>> {
+  const [{ ctx, flow }] = commands as [AcceptCommand];
+  return ctx.transaction(flow.tenantId, async (tx) => {
+    const outcomes = new Map<AcceptCommand, Outcome>();
+    const steps = await openSteps(ctx, tx, commands);
+    const methodsOf = await openRouting(tx.db, flow.tenantId);
+    const open = commands.flatMap((command) => {
+      const step = steps.get(command.flow.id);
+      if (!step) return [];
+      const acceptance: Acceptance = { step, methods: methodsOf(step.offer.emailKey), passcodeId: null };
+      const refusal = refusalOf(() => checkOpen(acceptance, command));
+      if (refusal) outcomes.set(command, refusal);
+      else if (step.flow.status === 'REDEEMED') outcomes.set(command, viewOf(acceptance));
+      return outcomes.has(command) ? [] : [{ command, acceptance }];
+    });
+    const tried = await tryPasscodes(open.flatMap(({ command, acceptance }) => passcodeTry(command, acceptance)));
+    const accepted: Acceptance[] = [];
+    for (const { command, acceptance } of open) {
+      const outcome = tried.get(command.flow.id);
+      if (outcome instanceof UserError) {
+        outcomes.set(command, outcome);
+        continue;
+      }
+      const proven = outcome === undefined ? acceptance : withPasscode(acceptance, outcome);
+      const refusal = refusalOf(() => checkAcceptable(proven));
+      if (refusal && proven.passcodeId) await recordPasscodeProof(acceptance.step, proven.passcodeId);
+      if (!refusal) accepted.push(proven);
+      outcomes.set(command, refusal ?? viewOf({ ...proven, step: redeemed(proven.step) }));
+    }
+    await writeAcceptances(accepted);
+    return outcomes;
+  });
+}
+
+function refusalOf(check: () => void): UserError | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+}
 
 /** A second click in the same flow changes nothing and is no mistake. */
-export async function accept(step: Step, answer: ConsentAnswer): Promise<void> {
+function checkOpen({ step, methods }: Acceptance, { passcode, answer }: AcceptCommand): void {
   if (step.flow.status === 'REDEEMED') return;
   checkFlowOpen(step);
   checkConsent(step.offer, answer);
-  checkProof(step);
-  await checkEntitlement(step);
-  checkInviter(step);
-  checkDomain(step);
-  await redeemInvitation(step);
-  await assignAccepted(step);
-  await linkIdentity(step);
-  await joinGroups(step);
-  await assignApps(step);
-  await tell(step.tx, step.flow.invitationId, step.now, { type: 'CONSENTED' }, { type: 'REDEEMED' });
+  if (passcode !== null && !isProven(step.flow, step.now)) checkPasscodeOffered(methods);
 }
 
-function checkProof({ flow, now }: Step): void {
+function passcodeTry({ passcode }: AcceptCommand, { step }: Acceptance) {
+  return passcode === null || isProven(step.flow, step.now) ? [] : [{ step, passcode }];
+}
+
+function withPasscode({ step, methods }: Acceptance, passcodeId: string): Acceptance {
+  const flow = provenBy(step.flow, passcodeProof(step.offer.emailKey), step.now);
+  return { step: { ...step, flow }, methods, passcodeId };
+}
+
+/** What may have changed since the proof. */
+function checkAcceptable({ step: { flow, offer, now }, methods }: Acceptance): void {
   if (!isProven(flow, now)) throw refuse('PROOF_REQUIRED');
-}
-
-async function checkEntitlement({ tx, flow, offer }: Step): Promise<void> {
   const proof = { kind: flow.proofKind, providerId: flow.proofProviderId, issuer: flow.proofIssuer };
-  if (isEntitled(await loadMethods(tx.db, offer), proof)) return;
-  throw refuse('PROOF_REQUIRED', {
-    message: 'How this address signs in was changed in the meantime. Prove it once more.',
-  });
-}
-
-/** A revoked key takes its open invitations along; one that merely expired does not. */
-function checkInviter({ offer }: Step): void {
+  if (!isEntitled(methods, proof)) throw refuse('PROOF_REQUIRED', { message: ROUTED_ELSEWHERE });
+  // A revoked key takes its open invitations along; one that merely expired does not.
   if (offer.inviterRevoked) throw refuse('INVITER_NOT_AUTHORIZED');
-}
-
-/** A domain that became the tenant's own: its people are colleagues now, and come in another way. */
-function checkDomain({ offer }: Step): void {
+  // Its people are colleagues by now, and come in another way.
   if (offer.isOwnDomain) throw refuse('OWN_DOMAIN');
+  if (!offer.accountEnabled) throw refuse('ACCOUNT_DISABLED');
 }
 
-async function redeemInvitation({ tx, now, flow }: Step): Promise<void> {
-  const { rows } = await sql`
-    update invitation set status = 'REDEEMED', redeemed_at = ${now}, consented_at = ${now},
-      proven_at = coalesce(proven_at, ${now}), identity_provider_kind = ${flow.proofKind}
-    where id = ${flow.invitationId} and status = 'PENDING' and link_version = ${flow.linkVersion} and expires_at > ${now}
-    returning id`.execute(tx.db);
-  if (rows.length === 0) throw refuse('ALREADY_REDEEMED');
-  await sql`update redemption_flow set status = 'REDEEMED' where id = ${flow.id}`.execute(tx.db);
+const ROUTED_ELSEWHERE = 'How this address signs in was changed in the meantime. Prove it once more.';
+
+function redeemed(step: Step): Step {
+  return { ...step, flow: { ...step.flow, status: 'REDEEMED' }, offer: { ...step.offer, status: 'REDEEMED' } };
 }
 
-async function assignAccepted({ tx, now, flow, offer }: Step): Promise<void> {
-  const { rows } = await sql`
-    update external_user set state = 'ACCEPTED', display_name = coalesce(display_name, ${flow.proofDisplayName}),
-      state_changed_at = case when state = 'ACCEPTED' then state_changed_at else ${now}::timestamptz end
-    where id = ${offer.externalUserId} and account_enabled returning id`.execute(tx.db);
-  if (rows.length === 0) throw refuse('ACCOUNT_DISABLED');
+function viewOf({ step: { flow, offer, now }, methods }: Acceptance): FlowView {
+  return { flow, offer, methods, isProven: isProven(flow, now) };
 }
 
-/** An identity belongs to one user of a tenant; nothing is merged silently. */
-async function linkIdentity({ tx, now, flow, offer }: Step): Promise<void> {
-  const { rows } = await sql<{ owner: string }>`
-    insert into identity as known
-      (id, tenant_id, external_user_id, identity_provider_id, issuer, subject, sign_in_type, linked_at)
-    values (${newId('Identity')}, ${offer.tenantId}, ${offer.externalUserId}, ${flow.proofProviderId}, ${flow.proofIssuer},
-      ${flow.proofSubject}, ${flow.proofKind}, ${now})
-    on conflict (tenant_id, identity_provider_id, issuer, subject) do update set linked_at = known.linked_at
-    returning external_user_id as owner`.execute(tx.db);
-  if (rows[0]?.owner === offer.externalUserId) return;
-  throw refuse('IDENTITY_MISMATCH', {
-    message: 'This account already belongs to another guest. Sign in with another one.',
-  });
+async function writeAcceptances(accepted: readonly Acceptance[]): Promise<void> {
+  const [first] = accepted;
+  if (!first) return;
+  const { tx } = first.step;
+  for (const written of await spendAndGrant(first.step, accepted)) {
+    if (!written.spent) throw refuse('ALREADY_REDEEMED');
+    if (!written.welcomed) throw refuse('ACCOUNT_DISABLED');
+    if (!written.linked) throw refuse('IDENTITY_MISMATCH', { message: ANOTHER_GUESTS });
+  }
+  await recordEvents(
+    tx,
+    accepted.flatMap(({ step, passcodeId }) => guestEvents(step, factsOf(step.flow, passcodeId !== null))),
+  );
 }
 
-async function joinGroups({ tx, now, flow, offer }: Step): Promise<void> {
-  await sql`
-    insert into group_member (group_id, external_user_id, tenant_id, created_at)
-    select distinct g.group_id, ${offer.externalUserId}, g.tenant_id, ${now}::timestamptz
-    from invitation_grant g where g.invitation_id = ${flow.invitationId} and g.group_id is not null
-    order by g.group_id
-    on conflict (group_id, external_user_id) do nothing`.execute(tx.db);
+const ANOTHER_GUESTS = 'This account already belongs to another guest. Sign in with another one.';
+
+function factsOf({ proofKind }: Flow, isNewlyProven: boolean): GuestEvent[] {
+  const proven = isNewlyProven ? [identityProven(proofKind as IdentityProviderKind)] : [];
+  return [...proven, { type: 'CONSENTED' }, { type: 'REDEEMED' }];
 }
 
-async function assignApps({ tx, now, flow, offer }: Step): Promise<void> {
-  const { rows } = await sql<{ appId: string; role: string | null }>`
-    select distinct app_id as "appId", role from invitation_grant
-    where invitation_id = ${flow.invitationId} and app_id is not null
-    order by app_id, role`.execute(tx.db);
-  await sql`
-    insert into app_assignment (id, tenant_id, app_id, external_user_id, role, created_at)
-    select granted.id, ${offer.tenantId}, granted.app_id, ${offer.externalUserId}, granted.role, ${now}::timestamptz
-    from unnest(${rows.map(() => newId('AppAssignment'))}::text[], ${rows.map((row) => row.appId)}::text[],
-      ${rows.map((row) => row.role)}::text[]) as granted (id, app_id, role)
-    on conflict (app_id, external_user_id, group_id, role) do nothing`.execute(tx.db);
+interface Written {
+  spent: boolean;
+  welcomed: boolean;
+  /** An identity belongs to one user of a tenant; nothing is merged silently. */
+  linked: boolean;
+}
+
+async function spendAndGrant({ tx, now }: Step, accepted: readonly Acceptance[]): Promise<Written[]> {
+  const column = <T>(of: (acceptance: Acceptance) => T): T[] => accepted.map(of);
+  const grants = accepted.flatMap(({ step: { offer } }) =>
+    offer.appGrants.map(({ appId, role }) => ({
+      id: newId('AppAssignment'),
+      appId,
+      role,
+      userId: offer.externalUserId,
+    })),
+  );
+  const { rows } = await sql<Written>`
+    with input as materialized (
+      select * from unnest(
+        ${column(({ step }) => step.flow.id)}::text[],
+        ${column(({ step }) => step.flow.invitationId)}::text[],
+        ${column(({ step }) => step.flow.linkVersion)}::int[],
+        ${column(({ step }) => step.offer.externalUserId)}::text[],
+        ${column(({ step }) => step.flow.provenAt?.toISOString())}::timestamptz[],
+        ${column(({ step }) => step.flow.proofKind)}::text[],
+        ${column(({ step }) => step.flow.proofProviderId)}::text[],
+        ${column(({ step }) => step.flow.proofIssuer)}::text[],
+        ${column(({ step }) => step.flow.proofSubject)}::text[],
+        ${column(({ step }) => step.flow.proofDisplayName)}::text[],
+        ${column(({ passcodeId }) => passcodeId)}::text[],
+        ${column(() => newId('Identity'))}::text[]
+      ) as input (flow_id, invitation_id, link_version, user_id, proven_at, kind, provider_id, issuer, subject, display_name,
+        passcode_id, identity_id)
+    ),
+    spent as (
+      update invitation i set status = 'REDEEMED', redeemed_at = ${now}, consented_at = ${now},
+        proven_at = coalesce(i.proven_at, ${now}), identity_provider_kind = input.kind
+      from input
+      where i.id = input.invitation_id and i.status = 'PENDING' and i.link_version = input.link_version and i.expires_at > ${now}
+      returning i.id
+    ),
+    ended as (
+      update redemption_flow f set status = 'REDEEMED', proven_at = input.proven_at, proof_kind = input.kind,
+        proof_provider_id = input.provider_id, proof_issuer = input.issuer, proof_subject = input.subject,
+        proof_display_name = input.display_name, mismatched_email = null
+      from input where f.id = input.flow_id
+    ),
+    used as (
+      update passcode p set used_at = ${now} from input where p.id = input.passcode_id
+    ),
+    welcomed as (
+      update external_user u set state = 'ACCEPTED', display_name = coalesce(u.display_name, input.display_name),
+        state_changed_at = case when u.state = 'ACCEPTED' then u.state_changed_at else ${now}::timestamptz end
+      from input where u.id = input.user_id and u.account_enabled
+      returning u.id
+    ),
+    linked as (
+      insert into identity as known
+        (id, tenant_id, external_user_id, identity_provider_id, issuer, subject, sign_in_type, linked_at)
+      select identity_id, ${tx.tenantId}, user_id, provider_id, issuer, subject, kind, ${now} from input
+      order by provider_id, issuer, subject
+      on conflict (tenant_id, identity_provider_id, issuer, subject) do update set linked_at = known.linked_at
+      returning external_user_id as owner
+    ),
+    joined as (
+      insert into group_member (group_id, external_user_id, tenant_id, created_at)
+      select distinct g.group_id, input.user_id, g.tenant_id, ${now}::timestamptz
+      from invitation_grant g join input on input.invitation_id = g.invitation_id
+      where g.group_id is not null
+      order by g.group_id, input.user_id
+      on conflict (group_id, external_user_id) do nothing
+    ),
+    assigned as (
+      insert into app_assignment (id, tenant_id, app_id, external_user_id, role, created_at)
+      select granted.id, ${tx.tenantId}, granted.app_id, granted.user_id, granted.role, ${now}::timestamptz
+      from unnest(${grants.map((grant) => grant.id)}::text[], ${grants.map((grant) => grant.appId)}::text[],
+        ${grants.map((grant) => grant.userId)}::text[], ${grants.map((grant) => grant.role)}::text[]
+      ) as granted (id, app_id, user_id, role)
+      order by granted.app_id, granted.user_id, granted.role
+      on conflict (app_id, external_user_id, group_id, role) do nothing
+    )
+    select exists (select from spent where spent.id = input.invitation_id) as spent,
+      exists (select from welcomed where welcomed.id = input.user_id) as welcomed,
+      exists (select from linked where linked.owner = input.user_id) as linked
+    from input`.execute(tx.db);
+  return rows;
 }

@@ -13,8 +13,10 @@ import type { MailMessage } from '../../kernel/mail-message.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { loadLogo } from '../tenants/tenant-logo.service.js';
 import { type PasscodeFacts, passcodeMail } from './passcode.mail.js';
-import { passcodeProof, recordProof, recordRefusal } from './proof.js';
+import { recordPasscodeProof, recordRefusal } from './proof.js';
 import { type Step, tell } from './steps.js';
+
+export const PASSCODE_MAIL_TASK = 'send_passcode_mail';
 
 const TRIES_PER_PASSCODE = 5;
 /** Per link and window: guessing cannot go on by starting new flows. */
@@ -35,7 +37,7 @@ export async function createPasscode(step: Step): Promise<void> {
       ${ctx.secrets.seal(code, sealContext(id))}, ${now}, ${later(now, PASSCODE_LIFETIME)})`.execute(tx.db);
   await addJob(
     tx,
-    'send_passcode_mail',
+    PASSCODE_MAIL_TASK,
     { passcodeId: id },
     { priority: jobPriority.passcode, maxAttempts: MAIL_ATTEMPTS },
   );
@@ -54,53 +56,90 @@ async function startNewCount({ tx, now, flow }: Step): Promise<void> {
     where f.id = ${flow.id} and not exists (select from passcode p where p.flow_id = f.id)`.execute(tx.db);
 }
 
-/**
- * Counts the try, then compares.
- * @returns why it proves nothing, as a value: thrown inside the transaction it would take the count back.
- */
-export async function provePasscode(step: Step, passcode: string): Promise<UserError | null> {
-  const blocked = await checkFailures(step);
-  if (blocked) return blocked;
-  if (!(await countTry(step))) return refuse('TOO_MANY_ATTEMPTS');
-  const match = await findMatch(step, passcode);
-  if (!match) return rejectPasscode(step);
-  if (match.usedAt || match.expiresAt <= step.now) return refuse('PASSCODE_EXPIRED');
-  await sql`update passcode set used_at = ${step.now} where id = ${match.id}`.execute(step.tx.db);
-  await recordProof(step, passcodeProof(step.offer.emailKey));
+/** @returns why it proves nothing, as a value: thrown inside the transaction it would take the count back. */
+export async function proveByPasscode(step: Step, passcode: string): Promise<UserError | null> {
+  const tried = (await tryPasscodes([{ step, passcode }])).get(step.flow.id);
+  if (typeof tried !== 'string') return tried ?? refuse('PASSCODE_WRONG');
+  await recordPasscodeProof(step, tried);
   return null;
 }
 
-async function checkFailures({ tx, now, flow }: Step): Promise<UserError | null> {
-  const { rows } = await sql<{ window_started_at: Date }>`
-    select window_started_at from passcode_failures
-    where invitation_id = ${flow.invitationId} and link_version = ${flow.linkVersion}
-      and wrong >= ${WRONG_PASSCODES_PER_LINK} and window_started_at > ${later(now, -FAILURE_WINDOW)}`.execute(tx.db);
-  if (!rows[0]) return null;
-  const ends = later(rows[0].window_started_at, FAILURE_WINDOW);
-  return refuse('TOO_MANY_ATTEMPTS', { retryAfterSeconds: Math.ceil((ends.getTime() - now.getTime()) / 1000) });
+export interface PasscodeTry {
+  step: Step;
+  passcode: string;
 }
 
-async function countTry({ tx, flow }: Step): Promise<boolean> {
-  const { rows } = await sql`
-    update redemption_flow set passcode_tries = passcode_tries + 1
-    where id = ${flow.id} and passcode_tries < ${TRIES_PER_PASSCODE} returning id`.execute(tx.db);
-  return rows.length > 0;
+/** The id of the code that fits, or why it proves nothing. */
+export type Tried = string | UserError;
+
+/**
+ * Counts each try, then compares. One statement for all of them; a wrong one costs two more.
+ * @returns by flow.
+ */
+export async function tryPasscodes(tries: readonly PasscodeTry[]): Promise<Map<string, Tried>> {
+  const [first] = tries;
+  if (!first) return new Map();
+  const rowsOf = Map.groupBy(await countTries(first.step, tries), (row) => row.flowId);
+  const tried = new Map<string, Tried>();
+  for (const { step, passcode } of tries)
+    tried.set(step.flow.id, await judge(step, passcode, rowsOf.get(step.flow.id) ?? []));
+  return tried;
 }
 
-interface StoredPasscode {
-  id: string;
+/** Of a try, one row for each code of its flow, at least one. */
+interface TriedRow {
+  flowId: string;
+  /** Too many wrong ones of this link since then; nothing was counted. */
+  blockedSince: Date | null;
+  counted: boolean;
+  passcodeId: string | null;
   codeHash: Buffer;
   expiresAt: Date;
   usedAt: Date | null;
 }
 
+async function countTries({ tx, now }: Step, tries: readonly PasscodeTry[]): Promise<TriedRow[]> {
+  const { rows } = await sql<TriedRow>`
+    with asked as materialized (
+      select asked.flow_id, blocked.window_started_at as blocked_since
+      from unnest(
+        ${tries.map(({ step }) => step.flow.id)}::text[],
+        ${tries.map(({ step }) => step.flow.invitationId)}::text[],
+        ${tries.map(({ step }) => step.flow.linkVersion)}::int[]
+      ) as asked (flow_id, invitation_id, link_version)
+      left join passcode_failures blocked
+        on blocked.invitation_id = asked.invitation_id and blocked.link_version = asked.link_version
+        and blocked.wrong >= ${WRONG_PASSCODES_PER_LINK} and blocked.window_started_at > ${later(now, -FAILURE_WINDOW)}
+    ),
+    counted as (
+      update redemption_flow f set passcode_tries = passcode_tries + 1 from asked
+      where f.id = asked.flow_id and asked.blocked_since is null and f.passcode_tries < ${TRIES_PER_PASSCODE}
+      returning f.id
+    )
+    select asked.flow_id as "flowId", asked.blocked_since as "blockedSince", counted.id is not null as counted,
+      p.id as "passcodeId", p.code_hash as "codeHash", p.expires_at as "expiresAt", p.used_at as "usedAt"
+    from asked left join counted on counted.id = asked.flow_id left join passcode p on p.flow_id = asked.flow_id
+    order by p.created_at desc`.execute(tx.db);
+  return rows;
+}
+
+async function judge(step: Step, passcode: string, rows: readonly TriedRow[]): Promise<Tried> {
+  const blockedSince = rows[0]?.blockedSince;
+  if (blockedSince) return tooManyUntil(later(blockedSince, FAILURE_WINDOW), step.now);
+  if (!rows[0]?.counted) return refuse('TOO_MANY_ATTEMPTS');
+  const match = findMatch(step, passcode, rows);
+  if (!match?.passcodeId) return rejectPasscode(step);
+  return match.usedAt || match.expiresAt <= step.now ? refuse('PASSCODE_EXPIRED') : match.passcodeId;
+}
+
+function tooManyUntil(ends: Date, now: Date): UserError {
+  return refuse('TOO_MANY_ATTEMPTS', { retryAfterSeconds: Math.ceil((ends.getTime() - now.getTime()) / 1000) });
+}
+
 /** Every code of the flow is compared, so that the time taken tells nothing of which one nearly fitted. */
-async function findMatch({ ctx, tx, flow }: Step, passcode: string): Promise<StoredPasscode | undefined> {
-  const { rows } = await sql<StoredPasscode>`
-    select id, code_hash as "codeHash", expires_at as "expiresAt", used_at as "usedAt"
-    from passcode where flow_id = ${flow.id} order by created_at desc`.execute(tx.db);
+function findMatch({ ctx, flow }: Step, passcode: string, rows: readonly TriedRow[]): TriedRow | undefined {
   const message = `${flow.id}/${normalPasscode(passcode)}`;
-  return rows.filter((row) => ctx.secrets.verify('passcode', message, row.codeHash))[0];
+  return rows.filter(({ passcodeId, codeHash }) => passcodeId && ctx.secrets.verify('passcode', message, codeHash))[0];
 }
 
 /** People paste codes with blanks, and some keyboards write full-width digits. */

@@ -4,7 +4,8 @@ import { maskEmailAddress } from '../../kernel/email-address.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import { type Step, tell } from './steps.js';
+import type { Flow } from './redemption.queries.js';
+import { type GuestEvent, type Step, tell } from './steps.js';
 
 export interface Proof {
   kind: IdentityProviderKind;
@@ -24,6 +25,20 @@ export const passcodeProof = (emailKey: string): Proof => ({
   displayName: null,
 });
 
+/** The flow as it is with this proof. */
+export function provenBy(flow: Flow, proof: Proof, now: Date): Flow {
+  return {
+    ...flow,
+    status: 'PROVEN',
+    provenAt: now,
+    proofKind: proof.kind,
+    proofProviderId: proof.providerId,
+    proofIssuer: proof.issuer,
+    proofSubject: proof.subject,
+    proofDisplayName: usableName(proof.displayName),
+  };
+}
+
 export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promise<void> {
   await sql`
     update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
@@ -32,8 +47,18 @@ export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promis
     where id = ${flow.id}`.execute(tx.db);
   await sql`
     update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);
-  const detail = proof.kind === 'EMAIL_PASSCODE' ? 'By a passcode sent to the address.' : 'By an identity provider.';
-  await tell(tx, flow.invitationId, now, { type: 'IDENTITY_PROVEN', detail });
+  await tell(tx, flow.invitationId, now, identityProven(proof.kind));
+}
+
+/** The code is spent, the proof stands. */
+export async function recordPasscodeProof(step: Step, passcodeId: string): Promise<void> {
+  await sql`update passcode set used_at = ${step.now} where id = ${passcodeId}`.execute(step.tx.db);
+  await recordProof(step, passcodeProof(step.offer.emailKey));
+}
+
+export function identityProven(by: IdentityProviderKind): GuestEvent {
+  const detail = by === 'EMAIL_PASSCODE' ? 'By a passcode sent to the address.' : 'By an identity provider.';
+  return { type: 'IDENTITY_PROVEN', detail };
 }
 
 const refusalDetails: Partial<Record<UserErrorCode, string>> = {

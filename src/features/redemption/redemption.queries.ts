@@ -28,6 +28,9 @@ export interface Offer extends OfferState {
   isOwnDomain: boolean;
   message: string | null;
   language: Language;
+  accountEnabled: boolean;
+  /** What the invitation assigns when it is accepted. */
+  appGrants: { appId: string; role: string | null }[];
   startedAt: Date | null;
   tenantName: string;
   logoUrl: string | null;
@@ -43,13 +46,24 @@ export interface Offer extends OfferState {
 }
 
 export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
+  const offer = (await loadOffers(db, [invitationId])).get(invitationId);
+  if (!offer) throw new Error(`Invitation ${invitationId} is gone.`);
+  return offer;
+}
+
+/** By invitation. */
+export async function loadOffers(db: Db, invitationIds: readonly string[]): Promise<Map<string, Offer>> {
   const { rows } = await sql<Offer>`
     select i.id as "invitationId", i.tenant_id as "tenantId", i.external_user_id as "externalUserId", i.email,
       i.email_key as "emailKey", i.status, i.expires_at as "expiresAt", i.link_version as "linkVersion",
       i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
       i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
       split_part(i.email_key, '@', 2) = any(t.own_domains) as "isOwnDomain",
-      coalesce(u.display_name, i.display_name) as "guestName",
+      coalesce(u.display_name, i.display_name) as "guestName", u.account_enabled as "accountEnabled",
+      (
+        select coalesce(jsonb_agg(distinct jsonb_build_object('appId', g.app_id, 'role', g.role)), '[]')
+        from invitation_grant g where g.invitation_id = i.id and g.app_id is not null
+      ) as "appGrants",
       t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
@@ -61,10 +75,8 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
     left join tenant_logo l on l.tenant_id = t.id
     left join app a on a.id = i.landing_app_id
     left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
-    where i.id = ${invitationId}`.execute(db);
-  const [offer] = rows;
-  if (!offer) throw new Error(`Invitation ${invitationId} is gone.`);
-  return offer;
+    where i.id = any(${invitationIds})`.execute(db);
+  return new Map(rows.map((offer) => [offer.invitationId, offer]));
 }
 
 /** What opens a flow: its id in the browser that started it, or the handle answered over GraphQL. */
@@ -96,13 +108,37 @@ export interface Flow
 export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | undefined> {
   if ('flowId' in key && !isIdOf('RedemptionFlow', key.flowId)) return undefined;
   const { rows } = await sql<Flow>`
-    select f.id, f.tenant_id as "tenantId", f.invitation_id as "invitationId", f.link_version as "linkVersion", f.status,
-      f.proven_at as "provenAt", f.proof_kind as "proofKind", f.proof_provider_id as "proofProviderId",
-      f.proof_issuer as "proofIssuer", f.proof_subject as "proofSubject", f.proof_display_name as "proofDisplayName",
-      f.mismatched_email as "mismatchedEmail", f.created_at as "createdAt", f.expires_at as "expiresAt",
-      exists (select from passcode p where p.flow_id = f.id and p.expires_at > ${now} and p.used_at is null) as "hasPasscode"
-    from redemption_flow f where ${ownedBy(key)} and f.expires_at > ${now}`.execute(db);
+    select ${flowColumns(now)} from redemption_flow f where ${ownedBy(key)} and f.expires_at > ${now}`.execute(db);
   return rows[0];
+}
+
+/** A flow that was found by its key. */
+export interface HeldFlow {
+  key: FlowKey;
+  flow: Pick<Flow, 'id' | 'invitationId'>;
+}
+
+/** As they are now, by id; without those that are over or belong to another browser by now. */
+export async function reloadFlows(db: Db, held: readonly HeldFlow[], now: Date): Promise<Map<string, Flow>> {
+  const { rows } = await sql<Flow>`
+    select ${flowColumns(now)}
+    from unnest(
+      ${held.map(({ flow }) => flow.id)}::text[],
+      ${held.map(({ key }) => ('handle' in key ? hashToken(key.handle) : null))}::bytea[],
+      ${held.map(({ key }) => ('browserToken' in key ? hashToken(key.browserToken) : null))}::bytea[]
+    ) as held (id, handle_hash, browser_hash)
+    join redemption_flow f on f.id = held.id and (f.handle_hash = held.handle_hash or f.browser_hash = held.browser_hash)
+    where f.expires_at > ${now}`.execute(db);
+  return new Map(rows.map((flow) => [flow.id, flow]));
+}
+
+function flowColumns(now: Date) {
+  return sql`
+    f.id, f.tenant_id as "tenantId", f.invitation_id as "invitationId", f.link_version as "linkVersion", f.status,
+    f.proven_at as "provenAt", f.proof_kind as "proofKind", f.proof_provider_id as "proofProviderId",
+    f.proof_issuer as "proofIssuer", f.proof_subject as "proofSubject", f.proof_display_name as "proofDisplayName",
+    f.mismatched_email as "mismatchedEmail", f.created_at as "createdAt", f.expires_at as "expiresAt",
+    exists (select from passcode p where p.flow_id = f.id and p.expires_at > ${now} and p.used_at is null) as "hasPasscode"`;
 }
 
 /** Whether this browser's own flow spent the invitation; known as long as the flow is kept. */
@@ -125,5 +161,11 @@ export async function loadMethods(
   db: Db,
   { tenantId, emailKey }: Pick<Offer, 'tenantId' | 'emailKey'>,
 ): Promise<Method[]> {
-  return methodsFor(emailKey, await providersForDomain(db, tenantId));
+  return (await openRouting(db, tenantId))(emailKey);
+}
+
+/** The tenant's routing as it is now: the methods of any address. */
+export async function openRouting(db: Db, tenantId: string): Promise<(emailKey: string) => Method[]> {
+  const candidates = await providersForDomain(db, tenantId);
+  return (emailKey) => methodsFor(emailKey, candidates);
 }

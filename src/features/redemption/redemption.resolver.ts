@@ -59,9 +59,10 @@ export class RedemptionResolver {
   ): Payload {
     const { redemptionId, passcode = null, consent, consentVersion } = input;
     const consentAnswer = { consent, consentVersion };
-    return this.#answer(ctx, redemptionId, () =>
-      this.#redemption.redeem(ctx, { handle: redemptionId }, passcode, consentAnswer),
-    );
+    return answer(async () => {
+      const view = await this.#redemption.accept(ctx, { handle: redemptionId }, passcode, consentAnswer);
+      return { redemption: redemptionOf(redemptionId, view, null) };
+    });
   }
 
   @Public()

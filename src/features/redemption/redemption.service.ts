@@ -8,28 +8,30 @@ import type { Db } from '../../database/transaction.js';
 import { DAY, later } from '../../kernel/clock.js';
 import { refuse, UserError, type UserErrorCode } from '../../kernel/errors.js';
 import { hashToken } from '../../kernel/secrets.js';
+import { Batch } from '../../request/batch.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 import type { Connector, ProviderSettings } from '../identity-providers/connector.port.js';
 import { loadProviderSettings } from '../identity-providers/identity-providers.service.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
-import { accept } from './accept.js';
-import { type ConsentAnswer, checkConsent } from './consent.js';
+import { type AcceptCommand, acceptTogether } from './accept.js';
+import type { ConsentAnswer } from './consent.js';
 import { declineByLink, declineInFlow } from './decline.js';
-import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.js';
-import { createPasscode, provePasscode } from './passcodes.service.js';
+import { checkPasscodeOffered, type ProviderMethod, requireProvider } from './methods.js';
+import { createPasscode, proveByPasscode } from './passcodes.service.js';
 import { recordRefusal } from './proof.js';
 import { judgeIdentity, rememberSignIn, signInCallbackUrl, spendSignIn } from './provider-sign-in.js';
-import { type Flow, type FlowKey, loadMethods, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
+import { type FlowKey, loadMethods, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
 import { isProven, linkRefusal, mayUndoDecline } from './redemption.states.js';
 import { type FlowHolder, startFlow } from './start.js';
-import { checkFlowOpen, inStep, loadFlow } from './steps.js';
+import { checkFlowOpen, type FlowView, inStep, loadFlow } from './steps.js';
 
 export type { ConsentAnswer } from './consent.js';
 export { consentVersionOf } from './consent.js';
 export type { Method } from './methods.js';
 export type { Flow, FlowKey, Offer } from './redemption.queries.js';
+export type { FlowView } from './steps.js';
 
 /** What a link opens, for whoever holds it. */
 export type LinkView =
@@ -43,14 +45,6 @@ export type LinkView =
       /** It was accepted in the browser that asks. */
       isRedeemedHere: boolean;
     };
-
-export interface FlowView {
-  flow: Flow;
-  offer: Offer;
-  methods: Method[];
-  /** Proven, and recently enough to accept. */
-  isProven: boolean;
-}
 
 export interface SignInStarted {
   redirectTo: string;
@@ -74,6 +68,7 @@ export class RedemptionService {
   readonly #connectorFor: RedemptionOptions['connectorFor'];
   readonly #mailLimits: MailLimits;
   readonly #publicUrl: URL;
+  readonly #together = new Batch<AcceptCommand, FlowView>(acceptTogether);
 
   constructor({ connectorFor, mailLimits, publicUrl }: RedemptionOptions) {
     this.#connectorFor = connectorFor;
@@ -103,7 +98,7 @@ export class RedemptionService {
 
   /** Where a flow stands. @throws UserError INVITATION_NOT_FOUND when this key opens none. */
   async flow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
-    const flow = await loadFlow(ctx, ctx.db, key);
+    const flow = await loadFlow(ctx, key);
     const offer = await loadOffer(ctx.db, flow.invitationId);
     return { flow, offer, methods: await loadMethods(ctx.db, offer), isProven: isProven(flow, ctx.clock.now()) };
   }
@@ -124,8 +119,7 @@ export class RedemptionService {
       checkFlowOpen(step);
       checkPasscodeOffered(await loadMethods(step.tx.db, step.offer));
       // A second click after the proof; the code is spent, the proof stands.
-      if (isProven(step.flow, step.now)) return null;
-      return provePasscode(step, passcode);
+      return isProven(step.flow, step.now) ? null : proveByPasscode(step, passcode);
     });
     if (refusal) throw refusal;
   }
@@ -177,24 +171,17 @@ export class RedemptionService {
   }
 
   /**
-   * Spends the invitation. A refused consent is answered before anything else is looked at.
-   * @throws UserError CONSENT_REQUIRED, PROOF_REQUIRED, ACCOUNT_DISABLED, INVITER_NOT_AUTHORIZED, IDENTITY_MISMATCH, or
-   * what became of the invitation.
+   * Spends the invitation; with a passcode, proof and consent in one go. A refused consent is answered before the code is
+   * looked at.
+   * @param passcode null: the address was proven before.
+   * @returns where the flow stands.
+   * @throws UserError CONSENT_REQUIRED, PROOF_REQUIRED, PASSCODE_WRONG, PASSCODE_EXPIRED, TOO_MANY_ATTEMPTS,
+   * ACCOUNT_DISABLED, INVITER_NOT_AUTHORIZED, OWN_DOMAIN, IDENTITY_MISMATCH, or what became of the invitation.
    */
-  async accept(ctx: RequestContext, key: FlowKey, answer: ConsentAnswer): Promise<void> {
+  async accept(ctx: RequestContext, key: FlowKey, passcode: string | null, answer: ConsentAnswer): Promise<FlowView> {
     if (!answer.consent) throw refuse('CONSENT_REQUIRED', { field: ['consent'] });
-    await inStep(ctx, key, (step) => accept(step, answer));
-  }
-
-  /** Passcode and consent in one go, for callers without pages. The code is not looked at before the consent fits. */
-  async redeem(ctx: RequestContext, key: FlowKey, passcode: string | null, answer: ConsentAnswer): Promise<void> {
-    const { flow, offer, isProven } = await this.flow(ctx, key);
-    if (flow.status !== 'REDEEMED') {
-      checkFlowOpen({ flow, offer, now: ctx.clock.now() });
-      checkConsent(offer, answer);
-      if (!isProven && passcode !== null) await this.provePasscode(ctx, key, passcode);
-    }
-    await this.accept(ctx, key, answer);
+    const flow = await loadFlow(ctx, key);
+    return this.#together.run(flow.tenantId, { ctx, key, flow, passcode, answer });
   }
 
   decline(ctx: RequestContext, key: FlowKey): Promise<void> {

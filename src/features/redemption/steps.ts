@@ -6,10 +6,19 @@
 import type { Tx } from '../../database/transaction.js';
 import { type NewEvent, recordEvents } from '../../events/record-events.js';
 import { stranger } from '../../kernel/actor.js';
-import { refuse } from '../../kernel/errors.js';
+import { refuse, type UserError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
-import { lockInvitation } from '../invitations/invitations.service.js';
-import { type Flow, type FlowKey, findFlow, loadOffer, type Offer } from './redemption.queries.js';
+import { lockInvitations } from '../invitations/invitations.service.js';
+import type { Method } from './methods.js';
+import {
+  type Flow,
+  type FlowKey,
+  findFlow,
+  type HeldFlow,
+  loadOffers,
+  type Offer,
+  reloadFlows,
+} from './redemption.queries.js';
 import { flowRefusal } from './redemption.states.js';
 
 /** One step's ground: the transaction, the flow and the offer as they are under the lock. */
@@ -21,20 +30,47 @@ export interface Step {
   offer: Offer;
 }
 
+export interface FlowView {
+  flow: Flow;
+  offer: Offer;
+  methods: Method[];
+  /** Proven, and recently enough to accept. */
+  isProven: boolean;
+}
+
 /** @throws UserError INVITATION_NOT_FOUND: unknown, over, and another browser's are one and the same. */
-export async function loadFlow(ctx: RequestContext, db: Tx['db'], key: FlowKey): Promise<Flow> {
-  const flow = await findFlow(db, key, ctx.clock.now());
-  if (flow) return flow;
-  throw refuse('INVITATION_NOT_FOUND', { message: 'This attempt is over. Open the link in your invitation again.' });
+export async function loadFlow(ctx: RequestContext, key: FlowKey): Promise<Flow> {
+  const flow = await findFlow(ctx.db, key, ctx.clock.now());
+  if (!flow) throw flowIsOver();
+  return flow;
+}
+
+export function flowIsOver(): UserError {
+  return refuse('INVITATION_NOT_FOUND', { message: 'This attempt is over. Open the link in your invitation again.' });
 }
 
 export async function inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: Step) => Promise<T>): Promise<T> {
-  const { tenantId, invitationId } = await loadFlow(ctx, ctx.db, key);
-  return ctx.transaction(tenantId, async (tx) => {
-    await lockInvitation(ctx, tx, invitationId);
-    const flow = await loadFlow(ctx, tx.db, key);
-    return work({ ctx, tx, now: ctx.clock.now(), flow, offer: await loadOffer(tx.db, invitationId) });
+  const flow = await loadFlow(ctx, key);
+  return ctx.transaction(flow.tenantId, async (tx) => {
+    const step = (await openSteps(ctx, tx, [{ key, flow }])).get(flow.id);
+    if (!step) throw flowIsOver();
+    return work(step);
   });
+}
+
+/** Locks the invitations of these flows, then reads. By flow; what is over by now is missing. */
+export async function openSteps(ctx: RequestContext, tx: Tx, held: readonly HeldFlow[]): Promise<Map<string, Step>> {
+  const invitationIds = held.map(({ flow }) => flow.invitationId);
+  await lockInvitations(tx, invitationIds);
+  const now = ctx.clock.now();
+  const flows = await reloadFlows(tx.db, held, now);
+  const offers = await loadOffers(tx.db, invitationIds);
+  const steps = new Map<string, Step>();
+  for (const flow of flows.values()) {
+    const offer = offers.get(flow.invitationId);
+    if (offer) steps.set(flow.id, { ctx, tx, now, flow, offer });
+  }
+  return steps;
 }
 
 /** @throws UserError with what became of the invitation, or that a newer link exists. */
@@ -47,8 +83,13 @@ export type GuestEvent = Omit<NewEvent, 'at' | 'actor' | 'invitationId'>;
 
 /** Facts of a flow are the guest's doing, also when a script with a key of its own calls. */
 export function tell(tx: Tx, invitationId: string, at: Date, ...events: GuestEvent[]): Promise<void> {
-  return recordEvents(
-    tx,
-    events.map((event) => ({ ...event, at, actor: stranger, invitationId })),
-  );
+  return recordEvents(tx, asTheGuest(invitationId, at, events));
+}
+
+export function guestEvents({ flow, now }: Step, events: readonly GuestEvent[]): NewEvent[] {
+  return asTheGuest(flow.invitationId, now, events);
+}
+
+function asTheGuest(invitationId: string, at: Date, events: readonly GuestEvent[]): NewEvent[] {
+  return events.map((event) => ({ ...event, at, actor: stranger, invitationId }));
 }

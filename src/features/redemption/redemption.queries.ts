@@ -106,30 +106,30 @@ export interface Flow
 
 /** Undefined: there is none, it is over, or it belongs to another browser. */
 export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | undefined> {
-  if ('flowId' in key && !isIdOf('RedemptionFlow', key.flowId)) return undefined;
-  const { rows } = await sql<Flow>`
-    select ${flowColumns(now)} from redemption_flow f where ${ownedBy(key)} and f.expires_at > ${now}`.execute(db);
-  return rows[0];
+  return (await findFlows(db, [key], now))[0];
 }
 
-/** A flow that was found by its key. */
-export interface HeldFlow {
-  key: FlowKey;
-  flow: Pick<Flow, 'id' | 'invitationId'>;
+/** In the order of the keys. */
+export async function findFlows(db: Db, keys: readonly FlowKey[], now: Date): Promise<(Flow | undefined)[]> {
+  const handles = keys.flatMap((key) => ('handle' in key ? [hashToken(key.handle)] : []));
+  const ids = keys.flatMap((key) => ('flowId' in key && isIdOf('RedemptionFlow', key.flowId) ? [key.flowId] : []));
+  const { rows } = await sql<Flow & { handleHash: Buffer | null; browserHash: Buffer | null }>`
+    select ${flowColumns(now)}, f.handle_hash as "handleHash", f.browser_hash as "browserHash"
+    from redemption_flow f
+    where (f.handle_hash = any(${handles}) or f.id = any(${ids})) and f.expires_at > ${now}`.execute(db);
+  const opened = new Map(
+    rows.map(({ handleHash, browserHash, ...flow }) => [lockOf(flow.id, handleHash, browserHash), flow]),
+  );
+  return keys.map((key) =>
+    opened.get(
+      'handle' in key ? lockOf('', hashToken(key.handle), null) : lockOf(key.flowId, null, hashToken(key.browserToken)),
+    ),
+  );
 }
 
-/** As they are now, by id; without those that are over or belong to another browser by now. */
-export async function reloadFlows(db: Db, held: readonly HeldFlow[], now: Date): Promise<Map<string, Flow>> {
-  const { rows } = await sql<Flow>`
-    select ${flowColumns(now)}
-    from unnest(
-      ${held.map(({ flow }) => flow.id)}::text[],
-      ${held.map(({ key }) => ('handle' in key ? hashToken(key.handle) : null))}::bytea[],
-      ${held.map(({ key }) => ('browserToken' in key ? hashToken(key.browserToken) : null))}::bytea[]
-    ) as held (id, handle_hash, browser_hash)
-    join redemption_flow f on f.id = held.id and (f.handle_hash = held.handle_hash or f.browser_hash = held.browser_hash)
-    where f.expires_at > ${now}`.execute(db);
-  return new Map(rows.map((flow) => [flow.id, flow]));
+/** What a key must fit, as text. */
+function lockOf(flowId: string, handleHash: Buffer | null, browserHash: Buffer | null): string {
+  return handleHash ? handleHash.toString('base64') : `${flowId} ${browserHash?.toString('base64')}`;
 }
 
 function flowColumns(now: Date) {
@@ -150,11 +150,6 @@ export async function redeemedIn(db: Db, invitationId: string, browserToken: str
     db,
   );
   return rows.length > 0;
-}
-
-function ownedBy(key: FlowKey) {
-  if ('handle' in key) return sql`f.handle_hash = ${hashToken(key.handle)}`;
-  return sql`f.id = ${key.flowId} and f.browser_hash = ${hashToken(key.browserToken)}`;
 }
 
 export async function loadMethods(

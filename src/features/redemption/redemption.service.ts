@@ -22,10 +22,18 @@ import { checkPasscodeOffered, type ProviderMethod, requireProvider } from './me
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
 import { recordRefusal } from './proof.js';
 import { judgeIdentity, rememberSignIn, signInCallbackUrl, spendSignIn } from './provider-sign-in.js';
-import { type FlowKey, loadMethods, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
+import {
+  type Flow,
+  type FlowKey,
+  findFlows,
+  loadMethods,
+  loadOffer,
+  type Offer,
+  redeemedIn,
+} from './redemption.queries.js';
 import { isProven, linkRefusal, mayUndoDecline } from './redemption.states.js';
 import { type FlowHolder, startFlow } from './start.js';
-import { checkFlowOpen, type FlowView, inStep, loadFlow } from './steps.js';
+import { checkFlowOpen, type FlowView, flowIsOver, inStep, loadFlow } from './steps.js';
 
 export type { ConsentAnswer } from './consent.js';
 export { consentVersionOf } from './consent.js';
@@ -68,6 +76,7 @@ export class RedemptionService {
   readonly #connectorFor: RedemptionOptions['connectorFor'];
   readonly #mailLimits: MailLimits;
   readonly #publicUrl: URL;
+  readonly #opening = new Batch(openFlows);
   readonly #together = new Batch<AcceptCommand, FlowView>(acceptTogether);
 
   constructor({ connectorFor, mailLimits, publicUrl }: RedemptionOptions) {
@@ -180,7 +189,8 @@ export class RedemptionService {
    */
   async accept(ctx: RequestContext, key: FlowKey, passcode: string | null, answer: ConsentAnswer): Promise<FlowView> {
     if (!answer.consent) throw refuse('CONSENT_REQUIRED', { field: ['consent'] });
-    const flow = await loadFlow(ctx, key);
+    const flow = await this.#opening.run('', { ctx, key });
+    if (!flow) throw flowIsOver();
     return this.#together.run(flow.tenantId, { ctx, key, flow, passcode, answer });
   }
 
@@ -223,6 +233,17 @@ export class RedemptionService {
       throw error;
     }
   }
+}
+
+interface FlowQuery {
+  ctx: RequestContext;
+  key: FlowKey;
+}
+
+function openFlows(queries: readonly FlowQuery[]): Promise<(Flow | undefined)[]> {
+  const [{ ctx }] = queries as [FlowQuery];
+  const keys = queries.map(({ key }) => key);
+  return findFlows(ctx.db, keys, ctx.clock.now());
 }
 
 const SWEEP_BATCH = 5000;

@@ -10,15 +10,7 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { lockInvitations } from '../invitations/invitations.service.js';
 import type { Method } from './methods.js';
-import {
-  type Flow,
-  type FlowKey,
-  findFlow,
-  type HeldFlow,
-  loadOffers,
-  type Offer,
-  reloadFlows,
-} from './redemption.queries.js';
+import { type Flow, type FlowKey, findFlow, findFlows, loadOffers, type Offer } from './redemption.queries.js';
 import { flowRefusal } from './redemption.states.js';
 
 /** One step's ground: the transaction, the flow and the offer as they are under the lock. */
@@ -58,16 +50,23 @@ export async function inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: 
   });
 }
 
+/** A flow that was found by its key. */
+export interface HeldFlow {
+  key: FlowKey;
+  flow: Pick<Flow, 'id' | 'invitationId'>;
+}
+
 /** Locks the invitations of these flows, then reads. By flow; what is over by now is missing. */
 export async function openSteps(ctx: RequestContext, tx: Tx, held: readonly HeldFlow[]): Promise<Map<string, Step>> {
   const invitationIds = held.map(({ flow }) => flow.invitationId);
   await lockInvitations(tx, invitationIds);
   const now = ctx.clock.now();
-  const flows = await reloadFlows(tx.db, held, now);
+  const keys = held.map(({ key }) => key);
+  const flows = await findFlows(tx.db, keys, now);
   const offers = await loadOffers(tx.db, invitationIds);
   const steps = new Map<string, Step>();
-  for (const flow of flows.values()) {
-    const offer = offers.get(flow.invitationId);
+  for (const flow of flows) {
+    const offer = flow && offers.get(flow.invitationId);
     if (offer) steps.set(flow.id, { ctx, tx, now, flow, offer });
   }
   return steps;

@@ -9,6 +9,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { Agent, type RequestInit, fetch as undiciFetch } from 'undici';
 import { SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
+import { currentSpan, inSpan } from '../kernel/scope.js';
 import { isAllowedAddress } from './address-policy.js';
 import { OutboundError } from './outbound-error.js';
 
@@ -60,7 +61,7 @@ export function createOutboundClient(options: OutboundClientOptions): OutboundCl
       try {
         checkUrl(url, allowPrivateProviders, isAllowed);
         const signal = init.signal ? AbortSignal.any([init.signal, deadline]) : deadline;
-        return await request(url, { ...init, signal }, agent, maxBytes);
+        return await tracedRequest(url, { ...init, signal }, agent, maxBytes);
       } catch (error) {
         if (init.signal?.aborted && !deadline.aborted) throw error;
         const failure = toOutboundError(error, deadline);
@@ -96,6 +97,17 @@ function checkedLookup(resolveHost: ResolveHost, isAllowed: (address: string) =>
       done(null, first.address, first.family);
     });
   };
+}
+
+/** The trace stays here: no header tells a foreign host of it, and it is not told of the path, which may hold a secret. */
+function tracedRequest(url: URL, init: OutboundInit, agent: Agent, maxBytes: number): Promise<Response> {
+  const method = init.method ?? 'GET';
+  const attributes = { 'http.request.method': method, 'server.address': url.hostname };
+  return inSpan(method, { kind: 'client', attributes }, async () => {
+    const response = await request(url, init, agent, maxBytes);
+    currentSpan()?.set({ 'http.response.status_code': response.status });
+    return response;
+  });
 }
 
 async function request(url: URL, init: OutboundInit, agent: Agent, maxBytes: number): Promise<Response> {

@@ -3,6 +3,7 @@
  * load the cost of a statement is shared, and a single command waits for nobody. Whatever is done together stands or falls
  * together, so that a batch that is refused is carried out again one by one.
  */
+import { AsyncResource } from 'node:async_hooks';
 import DataLoader from 'dataloader';
 import { isRefusedByDatabase } from '../database/transaction.js';
 import { UserError } from '../kernel/errors.js';
@@ -49,7 +50,8 @@ class Group<C, R> {
   }
 
   #schedule(start: () => void): void {
-    this.#waiting.push(start);
+    // In the scope of the batch's first command, not of whoever lets it start.
+    this.#waiting.push(AsyncResource.bind(start));
     if (this.#isBusy) return;
     this.#isBusy = true;
     // Requests read in the same turn of the event loop go together at once.

@@ -70,19 +70,30 @@ export interface FeedBatch {
   hidden: boolean;
 }
 
-/** The next events of all tenants after a place, one round trip. */
-export async function readTail(db: Db, after: FeedPlace, limit: number): Promise<FeedBatch> {
+/**
+ * The next events after a place, one round trip.
+ * @param tenantIds whose events; null: all. The horizon is everybody's.
+ */
+export async function readTail(
+  db: Db,
+  after: FeedPlace,
+  limit: number,
+  tenantIds: readonly string[] | null,
+): Promise<FeedBatch> {
+  const ofTenants = tenantIds ? sql`and e.tenant_id = any(${tenantIds})` : sql``;
   const { rows } = await sql<FeedEvent & { horizonEpoch: number; horizonXid: string; hidden: boolean }>`
-    with horizon as materialized (
+    with now as materialized (
       select epoch, pg_snapshot_xmin(pg_current_snapshot()) as xmin from feed_state
+    ),
+    horizon as materialized (
+      select epoch, xmin, coalesce((
+        select (n.epoch, n.xid) >= (now.epoch, now.xmin) from event n order by n.epoch desc, n.xid desc, n.seq desc limit 1
+      ), false) as hidden from now
     )
-    select h.epoch as "horizonEpoch", h.xmin as "horizonXid",
-      coalesce((
-        select (n.epoch, n.xid) >= (h.epoch, h.xmin) from event n order by n.epoch desc, n.xid desc, n.seq desc limit 1
-      ), false) as hidden, tail.*
+    select h.epoch as "horizonEpoch", h.xmin as "horizonXid", h.hidden, tail.*
     from horizon h left join lateral (
       select ${feedColumns} from event e
-      where (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid) < (h.epoch, h.xmin)
+      where (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid) < (h.epoch, h.xmin) ${ofTenants}
       order by e.epoch, e.xid, e.seq limit ${limit}
     ) tail on true`.execute(db);
   const first = rows[0];
@@ -94,7 +105,13 @@ export async function readTail(db: Db, after: FeedPlace, limit: number): Promise
   };
 }
 
-/** A tenant's events in (after, upTo], in order: what a resuming subscriber missed. */
+export interface MissedPage {
+  events: FeedEvent[];
+  /** The place up to which retention has deleted events, of the same moment: what was deleted is not taken for read. */
+  pruned: FeedPlace;
+}
+
+/** A tenant's events in (after, upTo], in order: what a resuming subscriber missed. One round trip. */
 export async function readMissed(
   db: Db,
   tenantId: string,
@@ -102,19 +119,19 @@ export async function readMissed(
   after: FeedPlace,
   upTo: FeedPlace,
   limit: number,
-): Promise<FeedEvent[]> {
-  const { rows } = await sql<FeedEvent>`
-    select ${feedColumns} from event e
-    where e.tenant_id = ${tenantId} and (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid, e.seq) <= ${place(upTo)}
-      ${filterCondition(filter)}
-    order by e.epoch, e.xid, e.seq limit ${limit}`.execute(db);
-  return rows;
-}
-
-/** The place up to which retention has deleted events. */
-export async function readPrunedPlace(db: Db): Promise<FeedPlace> {
-  const { rows } = await sql<FeedPlace>`
-    select pruned_epoch as epoch, pruned_xid as xid, pruned_seq as seq from feed_state`.execute(db);
-  if (!rows[0]) throw new Error('feed_state has no row');
-  return rows[0];
+): Promise<MissedPage> {
+  const { rows } = await sql<FeedEvent & { prunedEpoch: number; prunedXid: string; prunedSeq: string }>`
+    select s.pruned_epoch as "prunedEpoch", s.pruned_xid as "prunedXid", s.pruned_seq as "prunedSeq", missed.*
+    from feed_state s left join lateral (
+      select ${feedColumns} from event e
+      where e.tenant_id = ${tenantId} and (e.epoch, e.xid, e.seq) > ${place(after)} and (e.epoch, e.xid, e.seq) <= ${place(upTo)}
+        ${filterCondition(filter)}
+      order by e.epoch, e.xid, e.seq limit ${limit}
+    ) missed on true`.execute(db);
+  const first = rows[0];
+  if (!first) throw new Error('feed_state has no row');
+  return {
+    events: rows.filter((row) => row.seq !== null),
+    pruned: { epoch: first.prunedEpoch, xid: first.prunedXid, seq: first.prunedSeq },
+  };
 }

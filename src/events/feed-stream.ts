@@ -1,17 +1,19 @@
 /**
- * One subscriber's way through the feed: replay what was missed, then live, without gap or repeat. It joins the tail first
- * and replays up to the tail's position at that moment; what arrives meanwhile waits in the queue. A queue that overflows
- * ends with FeedLagged and the cursor to resume from, never in silence.
+ * A way through the feed: replay what was missed, then live, without gap or repeat. It joins the tail first and replays up
+ * to the tail's position at that moment; what arrives meanwhile waits in the queue. A queue that overflows is dropped: what
+ * was in it is read from the table. Only a reader who had caught up and then stopped reading ends with FeedLagged and the
+ * cursor to resume from, never in silence.
  */
 import type { Db } from '../database/transaction.js';
+import type { ShareableStream } from '../kernel/shareable-stream.js';
 import { comparePlaces, type FeedPlace } from './feed-place.js';
-import { type FeedEvent, type FeedFilter, passesFilter, readMissed, readPrunedPlace } from './feed-reader.js';
+import { type FeedEvent, type FeedFilter, passesFilter, readMissed } from './feed-reader.js';
 import type { FeedTail } from './feed-tail.js';
 
 export type FeedItem =
   | { kind: 'event'; event: FeedEvent }
-  | { kind: 'checkpoint'; place: FeedPlace }
-  | { kind: 'lagged'; place: FeedPlace };
+  | { kind: 'checkpoint'; tenantId: string; place: FeedPlace }
+  | { kind: 'lagged'; tenantId: string; place: FeedPlace };
 
 export interface FeedStreamOptions {
   db: Db;
@@ -24,41 +26,73 @@ export interface FeedStreamOptions {
 
 const REPLAY_PAGE = 500;
 const MAX_QUEUE = 1000;
-/** While replaying, live events wait; a long replay of a busy tenant needs more room than a live reader. */
-const MAX_QUEUE_WHILE_REPLAYING = 50_000;
 const CHECKPOINT_MILLISECONDS = 5_000;
 
-/** Ends on FeedLagged or `return()`. An explicit iterator: an async generator's `return` would wait for the next event. */
-export function openFeedStream(options: FeedStreamOptions): AsyncIterableIterator<FeedItem> {
-  return new FeedStream(options);
+/** For one subscriber. Ends on FeedLagged or `return()`. */
+export function openFeedStream(options: FeedStreamOptions): ShareableStream<FeedItem> {
+  return new FeedStream(options, null);
 }
 
-class FeedStream implements AsyncIterableIterator<FeedItem> {
+/** Not an async generator: its `return` would wait for the next event. */
+class FeedStream implements ShareableStream<FeedItem> {
   readonly #options: FeedStreamOptions;
+  readonly #isShared: boolean;
   readonly #queue: FeedEvent[] = [];
   readonly #leave: () => void;
-  /** Up to where this subscriber has been served. */
+  /** Up to where this reader has been served. */
   #served: FeedPlace;
   /** Replay goes up to here; null once live. */
   #replayUpTo: FeedPlace | null;
   /** A cursor that another, faster process gave: what this one's tail has not handed out up to here was served there. */
   #servedElsewhere: FeedPlace | null;
-  #missed: FeedEvent[] = [];
+  /** The page being replayed; null: read the next. */
+  #missed: FeedEvent[] | null = null;
+  #isLastPage = false;
   #wake: (() => void) | null = null;
   #overflowed = false;
+  /** It has been live: from then on falling behind is its own doing. */
+  #wasLive = false;
   #owesCheckpoint: boolean;
-  #checkedRetention = false;
   #done = false;
 
-  constructor(options: FeedStreamOptions) {
+  /** @param readers of a shared stream; null for one subscriber's own. */
+  constructor(options: FeedStreamOptions, readers: (() => number) | null) {
     this.#options = options;
+    this.#isShared = readers !== null;
     const now = options.tail.position;
     this.#served = options.after ?? now;
     const isAhead = options.after !== null && comparePlaces(options.after, now) > 0;
     this.#replayUpTo = isAhead ? null : options.after && now;
     this.#servedElsewhere = isAhead ? options.after : null;
-    this.#owesCheckpoint = true;
-    this.#leave = options.tail.join(options.tenantId, { receive: (event) => this.#receive(event) });
+    // Those who go on together have had theirs.
+    this.#owesCheckpoint = !this.#isShared;
+    this.#leave = options.tail.join(options.tenantId, {
+      receive: (event) => this.#receive(event),
+      readers: readers ?? (() => 1),
+    });
+  }
+
+  handOver(): boolean {
+    if (this.#done || this.#isBehind || this.#servedElsewhere || this.#owesCheckpoint) return false;
+    this.#moveUpToTail();
+    this.#end();
+    return true;
+  }
+
+  openShared(readers: () => number): AsyncIterableIterator<FeedItem> {
+    return new FeedStream({ ...this.#options, after: null }, readers);
+  }
+
+  wasTold(item: FeedItem): boolean {
+    return comparePlaces(placeOf(item), this.#served) <= 0;
+  }
+
+  laggedAfter(last: FeedItem | null): FeedItem {
+    return this.#tooSlow(last ? placeOf(last) : this.#served);
+  }
+
+  get #isBehind(): boolean {
+    return this.#queue.length > 0 || this.#overflowed || this.#replayUpTo !== null;
   }
 
   async next(): Promise<IteratorResult<FeedItem>> {
@@ -79,39 +113,48 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
     throw error;
   }
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<FeedItem> {
+  [Symbol.asyncIterator](): this {
     return this;
   }
 
   /** One step; undefined when there is nothing to say yet and the next step should follow. */
   async #nextItem(): Promise<FeedItem | undefined> {
-    if (!this.#checkedRetention) return this.#checkRetention();
     if (this.#replayUpTo) return this.#replay(this.#replayUpTo);
-    if (this.#overflowed) return this.#lag(this.#served);
+    if (this.#owesCheckpoint) return this.#checkpoint();
+    if (this.#overflowed) return this.#fellBehind();
     const event = this.#queue.shift();
     if (event) return this.#serve(event);
-    if (this.#owesCheckpoint) return this.#checkpoint();
     await this.#waitForEvent();
     return undefined;
   }
 
-  async #checkRetention(): Promise<FeedItem | undefined> {
-    this.#checkedRetention = true;
-    if (!this.#options.after) return undefined;
-    const pruned = await readPrunedPlace(this.#options.db);
-    const fromStart = this.#served.epoch === 0;
-    return !fromStart && comparePlaces(this.#served, pruned) < 0 ? this.#lag(pruned) : undefined;
-  }
-
   async #replay(upTo: FeedPlace): Promise<FeedItem | undefined> {
-    if (this.#missed.length === 0) {
+    if (!this.#missed) {
       const { db, tenantId, filter } = this.#options;
-      this.#missed = await readMissed(db, tenantId, filter, this.#served, upTo, REPLAY_PAGE);
+      const { events, pruned } = await readMissed(db, tenantId, filter, this.#served, upTo, REPLAY_PAGE);
+      if (this.#done) return undefined;
+      if (this.#misses(pruned)) return this.#lag(pruned);
+      this.#missed = events;
+      this.#isLastPage = events.length < REPLAY_PAGE;
     }
     const event = this.#missed.shift();
     if (event) return this.#serve(event);
+    this.#missed = null;
+    if (!this.#isLastPage) return undefined;
     this.#replayUpTo = null;
     if (comparePlaces(upTo, this.#served) > 0) this.#served = upTo;
+    return undefined;
+  }
+
+  /** Retention has deleted events that this reader has not had. Who has had none yet begins with what is kept. */
+  #misses(pruned: FeedPlace): boolean {
+    return this.#served.epoch !== 0 && comparePlaces(this.#served, pruned) < 0;
+  }
+
+  #fellBehind(): FeedItem | undefined {
+    if (this.#wasLive && !this.#isShared) return this.#tooSlow(this.#served);
+    this.#overflowed = false;
+    this.#replayUpTo = this.#options.tail.position;
     return undefined;
   }
 
@@ -120,26 +163,42 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
     return { kind: 'event', event };
   }
 
-  #lag(place: FeedPlace): FeedItem {
-    this.#end();
-    return { kind: 'lagged', place };
+  #tooSlow(place: FeedPlace): FeedItem {
+    this.#options.tail.noteTooSlow();
+    return this.#lag(place);
   }
 
-  /** Caught up: the cursor moves even when the filter lets nothing through. */
+  #lag(place: FeedPlace): FeedItem {
+    this.#end();
+    return { kind: 'lagged', tenantId: this.#options.tenantId, place };
+  }
+
+  /** What was missed has been told; in silence the cursor moves even when the filter lets nothing through. */
   #checkpoint(): FeedItem {
     this.#owesCheckpoint = false;
-    const position = this.#options.tail.position;
-    if (comparePlaces(position, this.#served) > 0) this.#served = position;
-    return { kind: 'checkpoint', place: this.#served };
+    if (!this.#isBehind) {
+      this.#wasLive = true;
+      this.#moveUpToTail();
+    }
+    return { kind: 'checkpoint', tenantId: this.#options.tenantId, place: this.#served };
+  }
+
+  /** Only when not behind: everything up to the tail's position has then been served or filtered out. */
+  #moveUpToTail(): void {
+    const { position } = this.#options.tail;
+    if (comparePlaces(position, this.#served) < 0) return;
+    this.#served = position;
+    this.#servedElsewhere = null;
   }
 
   #receive(event: FeedEvent): void {
     if (this.#overflowed || this.#wasServedElsewhere(event) || !passesFilter(event, this.#options.filter)) return;
-    if (this.#queue.length >= (this.#replayUpTo ? MAX_QUEUE_WHILE_REPLAYING : MAX_QUEUE)) {
-      this.#overflow();
-      return;
+    if (this.#queue.length >= MAX_QUEUE) {
+      this.#overflowed = true;
+      this.#queue.length = 0;
+    } else {
+      this.#queue.push(event);
     }
-    this.#queue.push(event);
     this.#wake?.();
   }
 
@@ -148,13 +207,6 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
     const wasServed = comparePlaces(event, this.#servedElsewhere) <= 0;
     if (!wasServed) this.#servedElsewhere = null;
     return wasServed;
-  }
-
-  /** What is queued is dropped: the cursor given with FeedLagged brings it back. */
-  #overflow(): void {
-    this.#overflowed = true;
-    this.#queue.length = 0;
-    this.#wake?.();
   }
 
   #waitForEvent(): Promise<void> {
@@ -178,4 +230,8 @@ class FeedStream implements AsyncIterableIterator<FeedItem> {
     this.#leave();
     this.#wake?.();
   }
+}
+
+function placeOf(item: FeedItem): FeedPlace {
+  return item.kind === 'event' ? item.event : item.place;
 }

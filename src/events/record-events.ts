@@ -45,7 +45,10 @@ export async function recordEvents(tx: Tx, events: readonly NewEvent[]): Promise
 }
 
 /** The apps an invitation is about: those it grants, and where the guest lands. */
-function appIdsOf(invitationId: ReturnType<typeof sql>, landingAppId: ReturnType<typeof sql>): ReturnType<typeof sql> {
+export function appIdsOf(
+  invitationId: ReturnType<typeof sql>,
+  landingAppId: ReturnType<typeof sql>,
+): ReturnType<typeof sql> {
   return sql`array(
     select distinct app_id from (
       select g.app_id from invitation_grant g where g.invitation_id = ${invitationId} and g.app_id is not null

@@ -98,6 +98,33 @@ describe('the socket', () => {
     expect(gateway.clock.now().getTime()).toBeGreaterThanOrEqual(expiresAt.getTime());
   });
 
+  it('is one too many of its key: clients are asked to come back later', async () => {
+    const small = await startTestGateway({
+      databaseUrl: gateway.databaseUrl,
+      smtp: gateway.smtp,
+      env: { SOCKETS_PER_API_KEY: '2' },
+    });
+    const open = (): { client: Client; code: Promise<number> } => {
+      const closed = Promise.withResolvers<number>();
+      const client = small.socket(`Bearer ${gateway.bootstrapKey}`, (event) =>
+        closed.resolve((event as { code: number }).code),
+      );
+      return { client, code: closed.promise };
+    };
+    const [first, second, third] = [open(), open(), open()];
+    await subscribe(first.client);
+    await subscribe(second.client);
+    const refused = subscribe(third.client).catch(() => undefined);
+    expect(await third.code).toBe(1013);
+    await refused;
+    await first.client.dispose();
+    await until(() => small.app.ground.feed.subscribers === 1, 'the first to leave');
+    const next = open();
+    await subscribe(next.client);
+    await Promise.all([second.client.dispose(), next.client.dispose()]);
+    await small.stop();
+  });
+
   it('closes at one process when its key is revoked through another', async () => {
     const second = await startTestGateway({ databaseUrl: gateway.databaseUrl, smtp: gateway.smtp });
     const { id, secret } = await gateway.createKey({ tenantId, permissions: ['EVENT_READ'] });
@@ -111,6 +138,16 @@ describe('the socket', () => {
     await until(() => closed, 'the socket at the other process to close', SECOND);
     await there.dispose();
     await second.stop();
+  });
+
+  it('ends what it cannot read with an error, and holds nothing of it', async () => {
+    const { feedCursor } = (await gateway.ask(`{ tenant(id: "${tenantId}") { feedCursor } }`)).tenant;
+    const before = gateway.app.ground.feed.subscribers;
+    await gateway.sql('alter table event rename to event_away');
+    const query = `subscription { redemptionEvents(tenantId: "${tenantId}", after: "${feedCursor}") { __typename } }`;
+    expect(await codesOf(query)).toEqual(['INTERNAL_SERVER_ERROR']);
+    await gateway.sql('alter table event_away rename to event');
+    expect(gateway.app.ground.feed.subscribers).toBe(before);
   });
 
   it('shows an event as far as the key may see: the rest is null with FORBIDDEN', async () => {

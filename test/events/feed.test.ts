@@ -2,11 +2,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { Db } from '../../src/database/transaction.js';
-import { comparePlaces, type FeedPlace } from '../../src/events/feed-place.js';
 import { type FeedItem, openFeedStream } from '../../src/events/feed-stream.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
-import { type Following, type FollowOptions, follow as followFeed } from './follow.js';
+import { type Following, type FollowOptions, follow as followFeed, tailToPass as tailOf } from './follow.js';
 
 let gateway: TestGateway;
 let tenantId: string;
@@ -62,14 +61,7 @@ async function stored(): Promise<string[]> {
   return rows.map(({ id }) => id);
 }
 
-/** Until the tail of the process has handed out all that is written: then "now" is the same for every reader. */
-async function tailToPass(): Promise<void> {
-  const [last] = await gateway.sql<FeedPlace>(
-    'select e.epoch, e.xid, e.seq from event e order by e.epoch desc, e.xid desc, e.seq desc limit 1',
-  );
-  if (last)
-    await until(() => comparePlaces(gateway.app.ground.feed.position, last) >= 0, 'the tail to pass what is written');
-}
+const tailToPass = () => tailOf(gateway);
 
 const history = async (args = 'first: 100') =>
   (

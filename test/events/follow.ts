@@ -1,5 +1,6 @@
 /** Follows a tenant's feed over a socket of its own and keeps what comes. */
 import type { Client } from 'graphql-ws';
+import { comparePlaces, type FeedPlace } from '../../src/events/feed-place.js';
 import type { TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
 
@@ -83,4 +84,13 @@ function keep(following: Following, { __typename, resumeAfter, ...event }: Item[
   if (__typename === 'RedemptionEvent') following.events.push(event);
   else if (__typename === 'FeedCheckpoint') following.checkpoints.push(event.cursor);
   else following.lagged = resumeAfter;
+}
+
+/** Until the tail of the process has handed out all that is written: then "now" is the same for every reader. */
+export async function tailToPass(gateway: TestGateway): Promise<void> {
+  const [last] = await gateway.sql<FeedPlace>(
+    'select e.epoch, e.xid, e.seq from event e order by e.epoch desc, e.xid desc, e.seq desc limit 1',
+  );
+  if (last)
+    await until(() => comparePlaces(gateway.app.ground.feed.position, last) >= 0, 'the tail to pass what is written');
 }

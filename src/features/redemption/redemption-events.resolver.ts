@@ -4,6 +4,7 @@ import type { Row } from '../../database/table.js';
 import { decodeFeedCursor, encodeFeedCursor, type FeedPlace, feedStart } from '../../events/feed-place.js';
 import { type FeedItem, openFeedStream } from '../../events/feed-stream.js';
 import { RequestError } from '../../kernel/errors.js';
+import type { ShareableStream } from '../../kernel/shareable-stream.js';
 import { type Connection, connectionType, PageArgs } from '../../request/connection.js';
 import { rowById } from '../../request/lookup.js';
 import { Requires } from '../../request/permission.js';
@@ -28,8 +29,6 @@ interface SubscriptionArgs {
   filter?: RedemptionEventFilter | null;
 }
 
-type Delivered = FeedItem & { tenantId: string };
-
 /** type-graphql hands the arguments of a custom `subscribe` over unconverted. */
 interface Subscribing {
   args: SubscriptionArgs;
@@ -45,7 +44,7 @@ export class RedemptionEventsResolver {
   })
   redemptionEvents(
     @Ctx() ctx: RequestContext,
-    @Root() item: Delivered,
+    @Root() item: FeedItem,
     @Arg('tenantId', () => ID) _tenantId: string,
     @Arg('after', () => String, { nullable: true }) _after?: string,
     @Arg('filter', () => RedemptionEventFilter, { nullable: true }) _filter?: RedemptionEventFilter,
@@ -101,31 +100,17 @@ export class InvitationEventsResolver {
 async function subscribe(
   ctx: RequestContext,
   { tenantId, after, filter }: SubscriptionArgs,
-): Promise<AsyncIterableIterator<Delivered>> {
+): Promise<ShareableStream<FeedItem>> {
   if (!(await rowById(ctx, Tenant, tenantId))) throw new RequestError('NOT_FOUND');
-  const stream = openFeedStream({
+  return openFeedStream({
     db: ctx.db,
     tail: ctx.feed,
     tenantId,
     filter: toFeedFilter(filter),
     after: after == null ? null : placeAfter(ctx, tenantId, after),
   });
-  return withTenant(stream, tenantId);
 }
 
 function placeAfter(ctx: RequestContext, tenantId: string, after: string): FeedPlace {
   return after === 'START' ? feedStart : decodeFeedCursor(ctx.secrets, tenantId, after);
-}
-
-function withTenant(stream: AsyncIterableIterator<FeedItem>, tenantId: string): AsyncIterableIterator<Delivered> {
-  const tag = (result: IteratorResult<FeedItem>): IteratorResult<Delivered> =>
-    result.done ? result : { done: false, value: { ...result.value, tenantId } };
-  return {
-    next: async () => tag(await stream.next()),
-    return: async () => tag((await stream.return?.()) ?? { done: true, value: undefined }),
-    throw: async (error: unknown) => tag((await stream.throw?.(error)) ?? { done: true, value: undefined }),
-    [Symbol.asyncIterator]() {
-      return this;
-    },
-  };
 }

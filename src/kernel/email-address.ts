@@ -43,8 +43,9 @@ export function parseEmailAddress(text: string): EmailAddress | null {
 
 /** Mail software maps domains less thoroughly (a soft hyphen, full-width letters), and would send to another one. */
 function shownDomain(typed: string, domain: string): string {
+  if (/^[!-~]+$/.test(typed)) return typed;
   const normal = domainToUnicode(domain);
-  return /^[!-~]+$/.test(typed) || typed.toLowerCase() === normal ? typed : normal;
+  return typed.toLowerCase() === normal ? typed : normal;
 }
 
 /** ASCII form of a domain of at least two labels (RFC 5891), or null. An address literal is no domain. */

@@ -15,6 +15,8 @@ export interface MailBrand {
 }
 
 interface MailEnvelope {
+  /** Whose mail it is, for the log alone. */
+  tenantId?: string;
   language: Language;
   to: { name: string | null; address: string };
   /** The tenant's support address, or null. */

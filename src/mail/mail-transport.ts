@@ -1,19 +1,28 @@
 /**
- * Owns handing a rendered mail to SMTP: one pool of connections, the headers of an automatic mail, and the verdict whether
- * a failure is worth another try. It neither queues nor retries (`jobs/`), and decides nothing about whom to write to.
+ * Owns handing a rendered mail to SMTP: one pool of connections, the envelope, and the verdict whether a failure is worth
+ * another try. It neither queues nor retries (`jobs/`), and decides nothing about whom to write to. What a mail looks like
+ * is `mail-composer.ts`, how many go at once `mail-pace.ts`.
  */
-import { createTransport, type NodemailerError, type SendMailOptions } from 'nodemailer';
+import { createTransport, type NodemailerError } from 'nodemailer';
 import addressparser from 'nodemailer/lib/addressparser';
 import { SECOND } from '../kernel/clock.js';
+import { type Log, silentLog } from '../kernel/log.js';
 import type { MailMessage } from '../kernel/mail-message.js';
+import { inSpan } from '../kernel/scope.js';
+import type { SpanOptions } from '../kernel/tracing.js';
+import { composeMail, type Mailbox } from './mail-composer.js';
 import { mailError } from './mail-errors.js';
+import { MailPace, type PaceTimes } from './mail-pace.js';
 import type { RenderedMail } from './mail-renderer.js';
-import { LOGO_CONTENT_ID } from './mail-view.js';
-import { displayName } from './one-line.js';
+import { returnAddress } from './return-path.js';
 
 export interface MailTransport {
-  /** @throws PermanentMailError, TemporaryMailError */
+  /** Waits while the server takes no mail. @throws Error when the signal says so, or it is given up on. */
+  ready(signal?: AbortSignal): Promise<void>;
+  /** @throws PermanentMailError, TemporaryMailError, MailPaused */
   send(message: MailMessage, rendered: RenderedMail): Promise<void>;
+  /** Lets go who waits in `ready`. */
+  giveUp(): void;
   /** Ends idle connections at once, busy ones after their mail. */
   close(): void;
 }
@@ -23,9 +32,13 @@ export interface SmtpTransportOptions {
   smtpUrl: string;
   /** `invitations@example.com`, or `Example <invitations@example.com>` to be named so beside the tenant. */
   from: string;
+  /** Envelope sender, where bounces go; a `*` in it stands for the mail's key. Null: the address of `from`. */
+  returnPath?: string | null;
   /** Host name of the gateway, without a port: right part of Message-IDs and our name in EHLO. */
   publicHost: string;
   maxConnections: number;
+  log?: Log;
+  pace?: PaceTimes;
 }
 
 /** A job's attempt has to fail while its worker still waits; nodemailer's own defaults reach up to ten minutes. */
@@ -36,8 +49,11 @@ const timeouts = {
   socketTimeout: 20 * SECOND,
 };
 
-/** From asking to answered, waiting for a free connection included: a server that trickles never falls silent. */
+/** From asking to answered: a server that trickles never falls silent. */
 const SEND_DEADLINE = 60 * SECOND;
+
+/** How often a mail is sent again within an attempt because its connection had been closed meanwhile, as idle ones are. */
+const MAX_REQUEUES = 1;
 
 const PRODUCT_NAME = 'Vestibule';
 
@@ -47,72 +63,55 @@ export function createSmtpTransport(options: SmtpTransportOptions): MailTranspor
     url: options.smtpUrl,
     pool: true,
     maxConnections: options.maxConnections,
+    maxRequeues: MAX_REQUEUES,
     // The default of 100 would drop a good connection, with its TLS handshake, every hundred mails.
     maxMessages: Number.POSITIVE_INFINITY,
     name: options.publicHost,
     disableFileAccess: true,
     disableUrlAccess: true,
   });
+  const pace = new MailPace(options.maxConnections, options.log ?? silentLog, options.pace);
   const sender = parseSender(options.from);
+  const span = spanOf(options.smtpUrl);
+  const send = async (message: MailMessage, rendered: RenderedMail) => {
+    const messageId = `<${message.messageKey}@${options.publicHost}>`;
+    const raw = composeMail(message, rendered, sender, messageId);
+    await pool
+      .sendMail({
+        envelope: envelope(message, returnAddress(options.returnPath ?? sender.address, message.messageKey)),
+        // What comes back of a refused mail is its head alone, without the link; being late is no news (RFC 3461).
+        dsn: { id: message.messageKey, return: 'headers', notify: 'failure', recipient: message.to.address },
+        raw,
+        // Otherwise one would be made up, for nobody.
+        messageId,
+        signal: AbortSignal.timeout(SEND_DEADLINE),
+      })
+      .catch((error: NodemailerError) => Promise.reject(mailError(error)));
+  };
   return {
-    async send(message, rendered) {
-      const mail = compose(message, rendered, sender, options.publicHost);
-      await pool
-        .sendMail({ ...mail, signal: AbortSignal.timeout(SEND_DEADLINE) })
-        .catch((error: NodemailerError) => Promise.reject(mailError(error)));
+    ready: (signal) => pace.open(signal),
+    send: (message, rendered) => pace.run(() => inSpan('send mail', span, () => send(message, rendered))),
+    giveUp: () => pace.stop(),
+    close: () => {
+      pace.stop();
+      pool.close();
     },
-    close: () => pool.close(),
   };
 }
 
-interface Mailbox {
-  name: string;
-  address: string;
+/** The server without user and password. */
+function spanOf(smtpUrl: string): SpanOptions {
+  const { hostname, port } = new URL(smtpUrl);
+  const server = { 'server.address': hostname, ...(port && { 'server.port': Number(port) }) };
+  return { kind: 'client', attributes: { 'network.protocol.name': 'smtp', ...server } };
+}
+
+/** Addresses are objects: a string would be parsed as a list. */
+function envelope({ to }: MailMessage, returnPath: string) {
+  return { from: { name: '', address: returnPath }, to: [{ name: '', address: to.address }] };
 }
 
 function parseSender(from: string): Mailbox {
   const [mailbox] = addressparser(from, { flatten: true });
   return { name: mailbox?.name || PRODUCT_NAME, address: mailbox?.address ?? '' };
-}
-
-/** Addresses are objects throughout: a string would be parsed as a list, and a comma in a name would add a recipient. */
-function compose(message: MailMessage, rendered: RenderedMail, sender: Mailbox, publicHost: string): SendMailOptions {
-  return {
-    envelope: { from: mailbox(null, sender.address), to: [mailbox(null, message.to.address)] },
-    from: mailbox(senderName(message.brand.tenantName, sender.name), sender.address),
-    to: mailbox(displayName(message.to.name), message.to.address),
-    ...(message.replyTo && { replyTo: mailbox(null, message.replyTo) }),
-    ...rendered,
-    attachments: logoOf(message),
-    // The same for a repeat, so that mail servers and clients recognise it.
-    messageId: `<${message.messageKey}@${publicHost}>`,
-    headers: {
-      // RFC 3834 section 5 and its Exchange counterpart: out-of-office replies are not wanted.
-      'Auto-Submitted': 'auto-generated',
-      'X-Auto-Response-Suppress': 'All',
-      'Content-Language': message.language,
-    },
-  };
-}
-
-function logoOf({ brand: { logo } }: MailMessage) {
-  return logo
-    ? [
-        {
-          cid: LOGO_CONTENT_ID,
-          content: logo.image,
-          contentType: logo.contentType,
-          contentDisposition: 'inline' as const,
-        },
-      ]
-    : [];
-}
-
-function mailbox(name: string | null, address: string): Mailbox {
-  return { name: name ?? '', address };
-}
-
-function senderName(tenantName: string, product: string): string {
-  const tenant = displayName(tenantName);
-  return tenant ? `${tenant} via ${product}` : product;
 }

@@ -5,6 +5,7 @@
 import type { Log } from '../kernel/log.js';
 import type { MailMessage } from '../kernel/mail-message.js';
 import { startDevelopmentMailbox } from './development-mailbox.js';
+import type { PaceTimes } from './mail-pace.js';
 import { MailRenderer } from './mail-renderer.js';
 import { createSmtpTransport } from './mail-transport.js';
 
@@ -13,14 +14,19 @@ export interface MailerOptions {
   /** Null: the development mailbox on the two ports. */
   smtpUrl: string | null;
   from: { name: string; address: string };
+  /** Envelope sender; null: the address of `from`. */
+  returnPath: string | null;
   publicHost: string;
   maxConnections: number;
   mailboxSmtpPort: number;
   mailboxWebPort: number;
   log: Log;
+  pace?: PaceTimes;
 }
 
 interface OpenMailer {
+  ready(signal?: AbortSignal): Promise<void>;
+  giveUp(): void;
   deliver(message: MailMessage): Promise<void>;
   close(): Promise<void>;
 }
@@ -34,7 +40,12 @@ export class Mailer {
     this.#opened.promise.catch(() => undefined);
   }
 
-  /** @throws PermanentMailError, TemporaryMailError, or why it could not be opened. */
+  /** Waits while the mail server takes no mail. @throws Error when the gateway stops, or why mail could not be opened. */
+  async ready(signal?: AbortSignal): Promise<void> {
+    await (await this.#opened.promise).ready(signal);
+  }
+
+  /** @throws PermanentMailError, TemporaryMailError, MailPaused, or why it could not be opened. */
   async deliver(message: MailMessage): Promise<void> {
     await (await this.#opened.promise).deliver(message);
   }
@@ -48,10 +59,15 @@ export class Mailer {
     const transport = createSmtpTransport({
       smtpUrl: smtpUrl ?? mailbox?.smtpUrl ?? '',
       from: from.name ? `${from.name} <${from.address}>` : from.address,
+      returnPath: options.returnPath,
       publicHost,
       maxConnections,
+      log,
+      ...(options.pace && { pace: options.pace }),
     });
     this.#open = {
+      ready: (signal) => transport.ready(signal),
+      giveUp: () => transport.giveUp(),
       deliver: (message) => transport.send(message, renderer.render(message)),
       close: async () => {
         transport.close();
@@ -62,8 +78,9 @@ export class Mailer {
     return mailbox?.webUrl ?? null;
   }
 
-  /** Before the worker stops: jobs that still wait for it to be opened end, and come again after the next start. */
+  /** Before the worker stops: jobs that still wait, for it to be opened or for the server, end, and come again later. */
   giveUp(): void {
+    this.#open?.giveUp();
     this.#opened.reject(new Error('The gateway stopped before mail was opened.'));
   }
 

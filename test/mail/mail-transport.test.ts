@@ -75,7 +75,8 @@ describe('a mail on its way', () => {
     const { mail, raw } = await only();
     expect(raw).toMatch(/^Content-Type: multipart\/alternative/m);
     expect(mail.subject).toBe('Kim Min-ji 님이 회원님을 Contoso에 초대했습니다');
-    expect(mail.text?.trim()).toBe(renderer.render(message).text.trim());
+    // Lines of a text end in CRLF on the way (RFC 2045 section 6.8).
+    expect(mail.text?.replaceAll('\r\n', '\n').trim()).toBe(renderer.render(message).text.trim());
     expect(mail.text).toContain(redeemUrl);
     expect(mail.html).toContain('<html lang="ko">');
   });
@@ -148,12 +149,14 @@ describe('a refusal', () => {
   it('of the address by 5xx is permanent and told in our words', async () => {
     await connect({
       onRcptTo: (_address, _session, done) =>
-        done(refusal(550, '5.1.1 no such\u202e user, see https://mail.example/why?token=1')),
+        done(refusal(550, '5.1.1 no such\u202e user <ada@fabrikam.example> - see https://mail.example/why?token=1')),
     });
     const error = await send(invitation()).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(PermanentMailError);
-    expect(error).toMatchObject({ reason: 'The mail server refused the address (550 5.1.1).' });
-    expect((error as PermanentMailError).detail).toBe('550 5.1.1 no such user, see [link]');
+    expect(error).toMatchObject({
+      reason: 'The mail server refused the address: the address does not exist (550 5.1.1).',
+    });
+    expect((error as PermanentMailError).detail).toBe('550 5.1.1 no such user [address] - see [link]');
   });
 
   it('of the message by 5xx is permanent', async () => {

@@ -113,7 +113,7 @@ describe('a mail server', () => {
     await invite('refused');
     await invite('accepted');
     await isSent('accepted');
-    const reason = 'The mail server refused the address (550 5.1.1).';
+    const reason = 'The mail server refused the address: the address does not exist (550 5.1.1).';
     await until(async () => (await deliveryOf('refused'))?.delivery === 'FAILED', 'the refusal');
     expect(await deliveryOf('refused')).toEqual({
       delivery: 'FAILED',

@@ -17,18 +17,40 @@ export interface TestSmtpServer {
   /** Connections taken since the start. */
   connections: () => number;
   dropConnections(): void;
+  /** Connections are refused, those open are cut. */
+  goDown(): Promise<void>;
+  /** On the same port again. */
+  comeBack(): Promise<void>;
   stop(): Promise<void>;
 }
 
-export async function startSmtpServer(options: SMTPServerOptions = {}): Promise<TestSmtpServer> {
+export interface TestSmtpServerOptions extends SMTPServerOptions {
+  /** Whether it hangs up in the middle of the message that comes now. */
+  hangsUp?: () => boolean;
+  /** When a message has come whole and is kept, before the server says so. */
+  onKept?: () => void;
+}
+
+export async function startSmtpServer({
+  hangsUp,
+  onKept,
+  ...options
+}: TestSmtpServerOptions = {}): Promise<TestSmtpServer> {
   const received: ReceivedMail[] = [];
   const sockets: Socket[] = [];
+  const dropConnections = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   const server = new SMTPServer({
     logger: false,
     disabledCommands: ['STARTTLS'],
     authOptional: true,
     onData(stream, session, callback) {
       const { mailFrom, rcptTo } = session.envelope;
+      if (hangsUp?.()) {
+        stream.resume();
+        return dropConnections();
+      }
       buffer(stream)
         .then(async (raw) => {
           received.push({
@@ -40,6 +62,7 @@ export async function startSmtpServer(options: SMTPServerOptions = {}): Promise<
             raw: raw.toString(),
             mail: await PostalMime.parse(raw),
           });
+          onKept?.();
           callback();
         })
         .catch(callback);
@@ -51,14 +74,21 @@ export async function startSmtpServer(options: SMTPServerOptions = {}): Promise<
   server.listen(0, '127.0.0.1');
   await once(server.server, 'listening');
   const { port } = server.server.address() as AddressInfo;
-  const dropConnections = () => {
-    for (const socket of sockets) socket.destroy();
-  };
   return {
     url: `smtp://127.0.0.1:${port}`,
     received,
     connections: () => sockets.length,
     dropConnections,
+    async goDown() {
+      const closed = once(server.server, 'close');
+      server.server.close();
+      dropConnections();
+      await closed;
+    },
+    async comeBack() {
+      server.server.listen(port, '127.0.0.1');
+      await once(server.server, 'listening');
+    },
     stop: () => {
       dropConnections();
       return new Promise((resolve) => server.close(resolve));

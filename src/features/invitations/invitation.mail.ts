@@ -6,18 +6,30 @@ import type { Tenant } from '../tenants/tenant.entity.js';
 import type { Invitation } from './invitation.entity.js';
 
 export interface MailFacts {
-  invitation: Row<Invitation>;
-  tenant: Row<Tenant>;
+  invitation: Pick<
+    Row<Invitation>,
+    | 'id'
+    | 'linkVersion'
+    | 'email'
+    | 'displayName'
+    | 'inviterName'
+    | 'message'
+    | 'language'
+    | 'ccRecipients'
+    | 'expiresAt'
+  >;
+  tenant: Pick<Row<Tenant>, 'displayName' | 'accentColor' | 'supportEmail' | 'privacyStatementUrl'>;
   logo: MailBrand['logo'];
   /** Name of the landing app, when there is one. */
   appName: string | null;
 }
 
-export function invitationMail(facts: MailFacts, redeemUrl: string, sentAt: Date): InvitationMail {
+/** @param mailKey see `mail-key.service.ts` */
+export function invitationMail(facts: MailFacts, mailKey: string, redeemUrl: string, sentAt: Date): InvitationMail {
   const { invitation } = facts;
   return {
     template: 'invitation',
-    ...envelope(facts, `${invitation.id}.${invitation.linkVersion}`),
+    ...envelope(facts, mailKey),
     to: { name: invitation.displayName, address: invitation.email },
     guestName: invitation.displayName,
     ...content(facts),

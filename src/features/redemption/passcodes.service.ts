@@ -10,6 +10,7 @@ import { DAY, later, MINUTE } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { MailMessage } from '../../kernel/mail-message.js';
+import { noteInScope } from '../../kernel/scope.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { loadLogo } from '../tenants/tenant-logo.service.js';
 import { type PasscodeFacts, passcodeMail } from './passcode.mail.js';
@@ -181,6 +182,7 @@ export async function loadPasscodeMail(ctx: RequestContext, passcodeId: string):
   const [found] = rows;
   if (!found) return null;
   const { sealedCode, tenantId, ...facts } = found;
+  noteInScope({ tenant: tenantId });
   const logo = await loadLogo(ctx.db, tenantId);
   return passcodeMail({ ...facts, logo, passcode: ctx.secrets.open(sealedCode, sealContext(passcodeId)) }, now);
 }

@@ -1,7 +1,7 @@
 /**
  * One chunk of a batch, in the transaction it is given: take the next rows, decide each, write what came of them. Every
  * statement is for the whole chunk. What an invitation needs is decided and written by `invitations/`; here a refusal
- * becomes the outcome of its row.
+ * becomes the outcome of its row. A check decides by the same rules and invites nobody.
  */
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';
@@ -13,13 +13,12 @@ import { findGroupsOutOfReach } from '../groups/group-members.service.js';
 import { checkRequest } from '../invitations/invitation-request.rules.js';
 import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { copyLeftOut } from '../invitations/invitations.service.js';
-import { clearTheWay, inviteAll, type ToInvite } from '../invitations/invite.service.js';
+import { clearTheWay, foreseeChunk, inviteChunk, type ToInvite, type Verdict } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
-import { BULK_INVITE_CHANNEL } from './bulk-invite-progress.js';
 import { fieldNamesOf, requestOf } from './bulk-invite-request.js';
 import type { BulkInviteRecord } from './bulk-invites.queries.js';
-import type { StagedRow } from './stage-rows.js';
+import { inputOf, type StagedRow, type StoredInput } from './stage-rows.js';
 
 export interface TakenRow extends StagedRow {
   /** An earlier row of the batch has the same address, whatever became of that row. */
@@ -28,46 +27,57 @@ export interface TakenRow extends StagedRow {
 
 export interface RowVerdict {
   rowNumber: number;
-  /** Null: REJECTED. */
+  outcome: 'INVITED' | 'VALID' | 'REJECTED';
   invitationId: string | null;
   errors: UserErrorEntry[];
+  /** `errors` were found when the row was read. */
+  isUnreadable: boolean;
+}
+
+/** What a chunk is decided with. */
+export interface Chunk {
+  /** Of the inviter. */
+  ctx: RequestContext;
+  tx: Tx;
+  limits: MailLimits;
+  tenant: Row<Tenant>;
+  bulkInvite: BulkInviteRecord;
+  rows: readonly TakenRow[];
 }
 
 /** A cell can hold thousands of names that do not exist; nobody reads more than the first errors. */
 const MAX_ERRORS_PER_ROW = 20;
 
-export async function takeRows(tx: Tx, { id, processedRows }: BulkInviteRecord, count: number): Promise<TakenRow[]> {
-  const { rows } = await sql<TakenRow>`
+/** @param after the last row taken before */
+export async function takeRows(tx: Tx, bulkInviteId: string, after: number, count: number): Promise<TakenRow[]> {
+  const { rows } = await sql<Omit<TakenRow, 'input'> & { input: StoredInput }>`
     select r.row_number as "rowNumber", r.input, r.errors,
       exists (
         select from bulk_invite_row earlier
         where earlier.bulk_invite_id = r.bulk_invite_id and earlier.email_key = r.email_key and earlier.row_number < r.row_number
       ) as "isDuplicate"
     from bulk_invite_row r
-    where r.bulk_invite_id = ${id} and r.row_number > ${processedRows}
+    where r.bulk_invite_id = ${bulkInviteId} and r.row_number > ${after}
     order by r.row_number limit ${count}`.execute(tx.db);
-  if (rows.length === 0) throw new Error(`Rows after ${processedRows} of ${id} are missing.`);
-  return rows;
+  if (rows.length === 0) throw new Error(`Rows after ${after} of ${bulkInviteId} are missing.`);
+  return rows.map((row) => ({ ...row, input: inputOf(row.input) }));
 }
 
-/** @param ctx of the inviter. */
-export async function inviteRows(
-  ctx: RequestContext,
-  tx: Tx,
-  limits: MailLimits,
-  tenant: Row<Tenant>,
-  bulkInvite: BulkInviteRecord,
-  rows: readonly TakenRow[],
-): Promise<RowVerdict[]> {
-  const { refused, wanted } = await checkRows(ctx, tx, tenant, bulkInvite, rows);
+export async function inviteRows(chunk: Chunk): Promise<RowVerdict[]> {
+  const { ctx, tx, limits, tenant } = chunk;
+  const { refused, wanted } = await checkRows(chunk);
   const obstacles = await clearTheWay(ctx, tx, tenant.id, wanted);
-  const outcomes = await inviteAll(ctx, tx, tenant, limits, wanted, obstacles);
-  const verdicts = wanted.map(({ rowNumber, invitationId }): RowVerdict => {
-    const outcome = outcomes.get(invitationId);
-    if (outcome?.invited) return { rowNumber, invitationId, errors: outcome.leftOut.map(copyLimited) };
-    return rejected(rowNumber, [outcome?.error ?? userErrorEntry('CONFLICT')]);
-  });
-  return [...refused, ...verdicts];
+  const verdicts = await inviteChunk(ctx, tx, tenant, limits, wanted, obstacles);
+  return [...refused, ...wanted.map((row) => verdictOf(row, 'INVITED', row.invitationId, verdicts))];
+}
+
+/** @returns `mails`: how many the good rows would send */
+export async function foreseeRows(chunk: Chunk): Promise<{ verdicts: RowVerdict[]; mails: number }> {
+  const { ctx, tx, limits, tenant, bulkInvite } = chunk;
+  const { refused, wanted } = await checkRows(chunk);
+  const verdicts = await foreseeChunk(ctx, tx, tenant.id, limits, wanted, bulkInvite.checkedMails);
+  const mails = [...verdicts.values()].reduce((sum, verdict) => sum + verdict.mails, 0);
+  return { verdicts: [...refused, ...wanted.map((row) => verdictOf(row, 'VALID', null, verdicts))], mails };
 }
 
 interface RowToInvite extends ToInvite {
@@ -79,13 +89,7 @@ interface CheckedRows {
   wanted: RowToInvite[];
 }
 
-async function checkRows(
-  ctx: RequestContext,
-  tx: Tx,
-  tenant: Row<Tenant>,
-  bulkInvite: BulkInviteRecord,
-  rows: readonly TakenRow[],
-): Promise<CheckedRows> {
+async function checkRows({ ctx, tx, tenant, bulkInvite, rows }: Chunk): Promise<CheckedRows> {
   const fieldNames = fieldNamesOf[bulkInvite.source];
   const requests = rows.map((row) => ({ row, request: requestOf(row.input, bulkInvite.defaults) }));
   const targets = await findTargets(
@@ -97,25 +101,21 @@ async function checkRows(
     const known = errorsOfReading(row);
     const check =
       known.length > 0 ? { checked: null, errors: known } : checkRequest(request, tenant, targets, fieldNames);
-    return { rowNumber: row.rowNumber, ...check };
+    return { row, ...check };
   });
   const groupIds = checks.flatMap(({ checked }) => checked?.groupIds ?? []);
   const outOfReach = await findGroupsOutOfReach(tx.db, ctx.actor, [...new Set(groupIds)]);
   const refused: RowVerdict[] = [];
   const wanted: RowToInvite[] = [];
-  for (const { rowNumber, checked, errors } of checks) {
-    if (!checked) refused.push(rejected(rowNumber, errors));
+  for (const { row, checked, errors } of checks) {
+    const { rowNumber } = row;
+    if (!checked) refused.push({ ...rejected(rowNumber, errors), isUnreadable: row.errors.length > 0 });
     else if (checked.groupIds.some((id) => outOfReach.has(id)))
       refused.push(rejected(rowNumber, [groupOutOfReach(fieldNames.groups)]));
     else
       wanted.push({ invitationId: newId('Invitation'), invitation: checked, bulkInviteId: bulkInvite.id, rowNumber });
   }
   return { refused, wanted };
-}
-
-/** The row is INVITED all the same. */
-function copyLimited(address: string): UserErrorEntry {
-  return userErrorEntry('RATE_LIMITED', { field: ['cc'], message: copyLeftOut(address) });
 }
 
 function errorsOfReading({ errors, isDuplicate }: TakenRow): UserErrorEntry[] {
@@ -128,38 +128,51 @@ function groupOutOfReach(field: string): UserErrorEntry {
   return userErrorEntry('INVITER_NOT_AUTHORIZED', { field: [field], message });
 }
 
+function verdictOf(
+  { rowNumber, invitationId: id }: RowToInvite,
+  outcome: 'INVITED' | 'VALID',
+  invitationId: string | null,
+  verdicts: ReadonlyMap<string, Verdict>,
+): RowVerdict {
+  const { refusal, leftOut } = verdicts.get(id) as Verdict;
+  if (refusal) return rejected(rowNumber, [refusal]);
+  return { rowNumber, outcome, invitationId, errors: leftOut.map(copyLimited), isUnreadable: false };
+}
+
+/** No refusal: the row is INVITED all the same. */
+function copyLimited(address: string): UserErrorEntry {
+  return userErrorEntry('RATE_LIMITED', { field: ['cc'], message: copyLeftOut(address) });
+}
+
 export function rejected(rowNumber: number, errors: UserErrorEntry[]): RowVerdict {
-  return { rowNumber, invitationId: null, errors: errors.slice(0, MAX_ERRORS_PER_ROW) };
+  return {
+    rowNumber,
+    outcome: 'REJECTED',
+    invitationId: null,
+    errors: errors.slice(0, MAX_ERRORS_PER_ROW),
+    isUnreadable: false,
+  };
 }
 
+/**
+ * Asks for the rows by their range as well: a plan made when the table was small would otherwise read the whole batch to find
+ * the rows of one chunk.
+ */
 export async function writeVerdicts(tx: Tx, bulkInviteId: string, verdicts: readonly RowVerdict[]): Promise<void> {
+  const records = verdicts.map(({ rowNumber, outcome, invitationId, errors, isUnreadable }) => ({
+    row_number: rowNumber,
+    outcome,
+    ...(invitationId && { invitation_id: invitationId }),
+    ...(errors.length > 0 && { errors, is_unreadable: isUnreadable }),
+  }));
+  records.sort((a, b) => a.row_number - b.row_number);
+  const [first, last] = [records[0], records.at(-1)];
+  if (!first || !last) return;
   await sql`
-    update bulk_invite_row r set outcome = case when verdict.invitation_id is null then 'REJECTED' else 'INVITED' end,
-      invitation_id = verdict.invitation_id, errors = verdict.errors
-    from unnest(
-      ${verdicts.map((verdict) => verdict.rowNumber)}::int[],
-      ${verdicts.map((verdict) => verdict.invitationId)}::text[],
-      ${verdicts.map((verdict) => JSON.stringify(verdict.errors))}::jsonb[]
-    ) as verdict (row_number, invitation_id, errors)
-    where r.bulk_invite_id = ${bulkInviteId} and r.row_number = verdict.row_number`.execute(tx.db);
-}
-
-/** Moves the place to resume from, in the transaction of what was done up to there, and rings. */
-export async function advance(
-  tx: Tx,
-  bulkInvite: BulkInviteRecord,
-  verdicts: readonly RowVerdict[],
-  now: Date,
-): Promise<void> {
-  const processed = bulkInvite.processedRows + verdicts.length;
-  const invited = verdicts.filter((verdict) => verdict.invitationId !== null).length;
-  const finished = processed === bulkInvite.totalRows;
-  await sql`
-    with advanced as (
-      update bulk_invite set status = ${finished ? 'COMPLETED' : 'RUNNING'}, processed_rows = ${processed},
-        invited_rows = invited_rows + ${invited}, rejected_rows = rejected_rows + ${verdicts.length - invited},
-        started_at = coalesce(started_at, ${now}), finished_at = ${finished ? now : null}
-      where id = ${bulkInvite.id}
-    )
-    select pg_notify(${BULK_INVITE_CHANNEL}, ${bulkInvite.id})`.execute(tx.db);
+    update bulk_invite_row r set outcome = verdict.outcome, invitation_id = verdict.invitation_id,
+      errors = coalesce(verdict.errors, r.errors), is_unreadable = coalesce(verdict.is_unreadable, false)
+    from jsonb_to_recordset(${JSON.stringify(records)}::jsonb)
+      as verdict (row_number int, outcome text, invitation_id text, errors jsonb, is_unreadable boolean)
+    where r.bulk_invite_id = ${bulkInviteId} and r.row_number = verdict.row_number
+      and r.row_number between ${first.row_number} and ${last.row_number}`.execute(tx.db);
 }

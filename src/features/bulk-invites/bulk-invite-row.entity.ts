@@ -1,11 +1,11 @@
 /** One row as it came in, staged until the job reaches it, and what became of it. No foreign keys: rows come by the million. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, Int, ObjectType } from 'type-graphql';
-import { idColumn, integerColumn, jsonColumn, keyColumn, textColumn } from '../../database/columns.js';
+import { booleanColumn, idColumn, integerColumn, jsonColumn, keyColumn, textColumn } from '../../database/columns.js';
 import type { UserErrorEntry } from '../../kernel/errors.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { UserErrorType } from '../../request/user-error.type.js';
-import type { InviteRowText } from './invite-csv-columns.js';
+import type { StoredInput } from './stage-rows.js';
 
 const bulkInviteRowOutcomes = ['WAITING', 'VALID', 'INVITED', 'REJECTED', 'CANCELLED'] as const;
 export type BulkInviteRowOutcome = (typeof bulkInviteRowOutcomes)[number];
@@ -34,8 +34,9 @@ export class BulkInviteRow {
 
   /** The row's values in our column names, before defaults are applied and apps and groups are looked up. */
   @Property(jsonColumn())
-  input!: InviteRowText;
+  input!: StoredInput;
 
+  /** As written when the row was worked off. A WAITING row of a finished batch is what the batch is: see `bulk-invites.queries.ts`. */
   @Field(() => BulkInviteRowOutcomeEnum)
   @Property(textColumn())
   outcome!: BulkInviteRowOutcome;
@@ -44,6 +45,10 @@ export class BulkInviteRow {
   @Field(() => [UserErrorType])
   @Property(jsonColumn())
   errors!: UserErrorEntry[];
+
+  /** `errors` say what reading the row found, so that trying it again finds the same. */
+  @Property(booleanColumn())
+  isUnreadable!: boolean;
 
   @Property({ ...idColumn(), nullable: true })
   invitationId!: string | null;

@@ -21,12 +21,12 @@ const bulkInviteStatuses = ['RECEIVING', 'QUEUED', 'RUNNING', 'COMPLETED', 'CANC
 export type BulkInviteStatus = (typeof bulkInviteStatuses)[number];
 const BulkInviteStatusEnum = graphqlEnum('BulkInviteStatus', bulkInviteStatuses);
 
-/** Nothing about it changes any more, except what becomes of its invitations. */
+/** Nothing about it changes any more, except what becomes of its invitations. Its WAITING rows are never reached. */
 export function isFinished(status: BulkInviteStatus): boolean {
   return status === 'COMPLETED' || status === 'CANCELLED' || status === 'FAILED';
 }
 
-const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
+export const bulkErrorPolicies = ['IGNORE_FAILED', 'REJECT_EVERYTHING'] as const;
 export type BulkErrorPolicy = (typeof bulkErrorPolicies)[number];
 export const BulkErrorPolicyEnum = graphqlEnum('BulkErrorPolicy', bulkErrorPolicies);
 
@@ -92,6 +92,22 @@ export class BulkInvite implements Node {
   @Property(integerColumn())
   cancelledRows!: number;
 
+  /** Of REJECT_EVERYTHING, before anything is worked off: the last row checked. */
+  @Property(integerColumn())
+  checkedRows!: number;
+
+  /** Mails that the rows found good so far would send: they count against the tenant's quota, though nothing was sent. */
+  @Property(integerColumn())
+  checkedMails!: number;
+
+  /** The batch whose REJECTED rows are still to be copied into this one; null when there are none. */
+  @Property({ ...idColumn(), nullable: true })
+  rowsFromId!: string | null;
+
+  /** Row number over there up to which they were. */
+  @Property(integerColumn())
+  rowsFromPlace!: number;
+
   @Field(() => [String])
   @Property(textArrayColumn())
   warnings!: string[];
@@ -99,6 +115,10 @@ export class BulkInvite implements Node {
   @Field(() => [UserErrorType], { description: 'Why it FAILED.' })
   @Property(jsonColumn())
   errors!: UserErrorEntry[];
+
+  /** While RECEIVING: when its upload last showed that it lives, by the database's clock. */
+  @Property({ ...timeColumn(), nullable: true })
+  receivedAt!: Date | null;
 
   @Field(() => Date)
   @Property(timeColumn())

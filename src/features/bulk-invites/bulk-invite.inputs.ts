@@ -94,11 +94,14 @@ export class BulkInviteInput {
 
   @Field(() => BulkErrorPolicyEnum, {
     defaultValue: 'IGNORE_FAILED',
-    description: 'REJECT_EVERYTHING is not available yet.',
+    description: 'REJECT_EVERYTHING: all rows are checked first, and one bad row refuses the batch.',
   })
   errorPolicy!: BulkErrorPolicy;
 
-  @Field(() => Boolean, { defaultValue: false, description: 'Not available yet.' })
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Every check, and nobody is invited: rows end VALID or REJECTED.',
+  })
   dryRun!: boolean;
 
   @Field(() => String, {
@@ -106,6 +109,12 @@ export class BulkInviteInput {
     description: 'The same key and input gives the same bulk invite, for 24 hours.',
   })
   idempotencyKey?: string | null;
+}
+
+@InputType()
+export class BulkInviteIdInput {
+  @Field(() => ID)
+  bulkInviteId!: string;
 }
 
 export function newBulkInvite(input: BulkInviteInput): NewBulkInvite {

@@ -27,8 +27,10 @@ import { invitationCounts, redemptionFunnel } from '../invitations/invitation-st
 import { InvitationCounts, RedemptionFunnel } from '../invitations/invitation-statistics.type.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { BulkInvite } from './bulk-invite.entity.js';
-import { BulkInviteInput, newBulkInvite } from './bulk-invite.inputs.js';
+import { BulkInviteIdInput, BulkInviteInput, newBulkInvite } from './bulk-invite.inputs.js';
+import { countRows } from './bulk-invite-counts.js';
 import { openBulkInviteProgress } from './bulk-invite-progress.js';
+import { resultsUrl } from './bulk-invite-results.service.js';
 import { BulkInviteRow, type BulkInviteRowOutcome, BulkInviteRowOutcomeEnum } from './bulk-invite-row.entity.js';
 import {
   type BulkInviteRecord,
@@ -60,8 +62,11 @@ interface Subscribing {
 export class BulkInvitesResolver {
   readonly #bulkInvites: BulkInvitesService;
 
-  constructor(bulkInvites: BulkInvitesService) {
+  readonly #publicUrl: URL;
+
+  constructor(bulkInvites: BulkInvitesService, publicUrl: URL) {
     this.#bulkInvites = bulkInvites;
+    this.#publicUrl = publicUrl;
   }
 
   @FieldResolver(() => Tenant)
@@ -107,7 +112,14 @@ export class BulkInvitesResolver {
     @Args(() => PageArgs) page: PageArgs,
     @Arg('outcome', () => BulkInviteRowOutcomeEnum, { nullable: true }) outcome: BulkInviteRowOutcome | null,
   ): Promise<Connection<BulkInviteRowRecord>> {
-    return readConnection(ctx, bulkInvite.id, rowsOfBulkInvite(ctx, outcome ?? null), page);
+    return readRowsOf(ctx, bulkInvite, outcome ?? null, page);
+  }
+
+  @FieldResolver(() => String, {
+    description: 'A CSV file of all rows, for an hour: row, email, outcome, code, message, invitationId.',
+  })
+  resultsUrl(@Ctx() ctx: RequestContext, @Root() bulkInvite: BulkInviteRecord): string {
+    return resultsUrl(ctx, this.#publicUrl, bulkInvite.id);
   }
 
   @Requires('INVITATION_WRITE')
@@ -121,6 +133,29 @@ export class BulkInvitesResolver {
     }));
   }
 
+  @Requires('INVITATION_WRITE')
+  @Mutation(() => BulkInvitePayload, { description: 'Stops what waits. Invitations already made stay.' })
+  cancelBulkInvite(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => BulkInviteIdInput) { bulkInviteId }: BulkInviteIdInput,
+  ): Promise<Answer<BulkInvitePayload>> {
+    return answer(async () => {
+      await this.#bulkInvites.cancel(ctx, bulkInviteId);
+      return { bulkInvite: await rowById(ctx, BulkInvite, bulkInviteId) };
+    });
+  }
+
+  @Requires('INVITATION_WRITE')
+  @Mutation(() => BulkInvitePayload, { description: 'The rejected rows once more, as a new bulk invite.' })
+  retryBulkInviteRows(
+    @Ctx() ctx: RequestContext,
+    @Arg('input', () => BulkInviteIdInput) { bulkInviteId }: BulkInviteIdInput,
+  ): Promise<Answer<BulkInvitePayload>> {
+    return answer(async () => ({
+      bulkInvite: await rowById(ctx, BulkInvite, await this.#bulkInvites.retry(ctx, bulkInviteId)),
+    }));
+  }
+
   @Requires('INVITATION_READ')
   @Subscription(() => BulkInvite, {
     description: 'At once, on progress (at most four times a second), and when finished; then it completes.',
@@ -129,6 +164,22 @@ export class BulkInvitesResolver {
   bulkInviteProgress(@Root() bulkInvite: BulkInviteRecord, @Arg('id', () => ID) _id: string): BulkInviteRecord {
     return bulkInvite;
   }
+}
+
+/** The batch knows how many there are of each. */
+async function readRowsOf(
+  ctx: RequestContext,
+  bulkInvite: BulkInviteRecord,
+  outcome: BulkInviteRowOutcome | null,
+  page: PageArgs,
+): Promise<Connection<BulkInviteRowRecord>> {
+  const rows = await readConnection<BulkInviteRowRecord>(
+    ctx,
+    bulkInvite.id,
+    rowsOfBulkInvite(bulkInvite, outcome),
+    page,
+  );
+  return { ...rows, totalCount: async () => countRows(bulkInvite, outcome) };
 }
 
 async function subscribe(ctx: RequestContext, id: string): Promise<AsyncIterableIterator<BulkInviteRecord>> {

@@ -1,35 +1,33 @@
 /**
  * Asking for many invitations: the batch is checked as a whole, its rows are staged, and a job is queued, all in one
- * transaction. What becomes of each row is decided by the job (`bulk-invite-run.service.ts`). Reading files is
+ * transaction; and what can be asked of a batch afterwards. What becomes of each row is decided by the job (`bulk-invite-run.service.ts`). Reading files is
  * `invite-csv.ts`.
  */
 import { sql } from 'kysely';
 import { addJob, jobPriority } from '../../database/add-job.js';
-import type { Row } from '../../database/table.js';
 import type { Tx } from '../../database/transaction.js';
+import { MINUTE } from '../../kernel/clock.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { claimIdempotencyKey } from '../../request/idempotency.js';
-import { reachTenant, rowById } from '../../request/lookup.js';
+import { reachTenant, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
-import { findTargets } from '../invitations/invitation-targets.queries.js';
-import { Tenant } from '../tenants/tenant.entity.js';
-import type { BulkErrorPolicy } from './bulk-invite.entity.js';
-import { type BulkInviteDefaults, type BulkInviteSource, checkDefaults } from './bulk-invite-request.js';
+import { BulkInvite, type BulkInviteStatus, isFinished } from './bulk-invite.entity.js';
+import { unreachedRows } from './bulk-invite-counts.js';
+import { lockBulkInvite } from './bulk-invite-lock.js';
+import type { BulkInviteSource } from './bulk-invite-request.js';
+import { saveProgress } from './bulk-invite-steps.js';
+import type { BulkInviteRecord } from './bulk-invites.queries.js';
 import { openInviteCsv } from './invite-csv.js';
 import type { InviteRowText } from './invite-csv-columns.js';
-import { isStorable, type StagedRow, stageRows } from './stage-rows.js';
+import { type StagedRow, stageRows } from './stage-rows.js';
+import { type BatchRequest, checkBatch, storeBatch } from './store-batch.js';
 
-export interface NewBulkInvite {
-  tenantId: string;
+export interface NewBulkInvite extends BatchRequest {
   /** Exactly one of `rows` and `csv`. */
   rows: InviteRowText[] | null;
   csv: string | null;
-  fileName: string | null;
-  defaults: BulkInviteDefaults;
-  errorPolicy: BulkErrorPolicy;
-  dryRun: boolean;
   idempotencyKey: string | null;
 }
 
@@ -43,39 +41,87 @@ export class BulkInvitesService {
    */
   async create(ctx: RequestContext, { idempotencyKey, ...request }: NewBulkInvite): Promise<string> {
     const tenantId = await reachTenant(ctx, request.tenantId);
-    await checkBatch(ctx, request);
+    await checkBatch(ctx, request, checkRoad(request));
     const batch = await readBatch(request);
     const result = { bulkInviteId: newId('BulkInvite') };
     return ctx.transaction(tenantId, async (tx) => {
       const claim = idempotencyKey !== null && { operation: 'bulkInvite', key: idempotencyKey, input: request };
       const earlier = claim ? await claimIdempotencyKey(ctx, tx, claim, result) : null;
       if (earlier) return earlier.bulkInviteId;
-      await storeBatch(ctx, tx, result.bulkInviteId, request, batch);
+      await storeBatch(ctx, tx, result.bulkInviteId, request, {
+        ...batch,
+        status: 'QUEUED',
+        totalRows: batch.rows.length,
+      });
       await stageRows(tx, result.bulkInviteId, batch.rows);
       await queueBulkInviteRun(tx, tenantId, result.bulkInviteId);
       return result.bulkInviteId;
     });
   }
+
+  /**
+   * What waits is never reached; invitations made before stay. Cancelling what is cancelled changes nothing.
+   * @throws UserError NOT_FOUND, or INVALID when it has finished otherwise.
+   */
+  async cancel(ctx: RequestContext, bulkInviteId: string): Promise<void> {
+    const tenantId = await tenantOf(ctx, 'BulkInvite', BulkInvite, bulkInviteId, 'bulkInviteId');
+    await ctx.transaction(tenantId, async (tx) => {
+      const bulkInvite = await lockBulkInvite(ctx, tx, bulkInviteId);
+      if (bulkInvite?.status === 'CANCELLED') return;
+      if (!bulkInvite || isFinished(bulkInvite.status)) throw atBulkInvite('It has finished: nothing waits any more.');
+      const received = bulkInvite.status === 'RECEIVING' ? await endReceiving(tx, bulkInvite) : bulkInvite;
+      const cancelled = { ...received, status: 'CANCELLED' as const, cancelledRows: unreachedRows(received) };
+      await saveProgress(tx, cancelled, ctx.clock.now());
+    });
+  }
+
+  /**
+   * The REJECTED rows of a finished batch once more, as a new one of the caller's. The job copies them: they may be a million.
+   * @returns the id of the new bulk invite, QUEUED.
+   * @throws UserError NOT_FOUND, or INVALID when it has not finished or no row was REJECTED.
+   */
+  async retry(ctx: RequestContext, bulkInviteId: string): Promise<string> {
+    const tenantId = await tenantOf(ctx, 'BulkInvite', BulkInvite, bulkInviteId, 'bulkInviteId');
+    return ctx.transaction(tenantId, async (tx) => {
+      const refused = await lockBulkInvite(ctx, tx, bulkInviteId);
+      if (!refused || !isFinished(refused.status))
+        throw atBulkInvite('It is still being worked off. Wait until it has finished, or cancel it.');
+      if (refused.rejectedRows === 0) throw atBulkInvite('No row of it was rejected: there is nothing to retry.');
+      const id = newId('BulkInvite');
+      await storeBatch(ctx, tx, id, refused, {
+        source: refused.source,
+        status: 'QUEUED',
+        totalRows: refused.rejectedRows,
+        warnings: [],
+      });
+      await sql`update bulk_invite set rows_from_id = ${bulkInviteId} where id = ${id}`.execute(tx.db);
+      await queueBulkInviteRun(tx, tenantId, id);
+      return id;
+    });
+  }
 }
 
-type BatchRequest = Omit<NewBulkInvite, 'idempotencyKey'>;
+function atBulkInvite(message: string): UserError {
+  return refuse('INVALID', { field: ['bulkInviteId'], message });
+}
 
-async function checkBatch(ctx: RequestContext, { tenantId, ...request }: BatchRequest): Promise<void> {
+/** The row is locked, so that no more rows come; those that came are counted. */
+async function endReceiving(tx: Tx, bulkInvite: BulkInviteRecord): Promise<BulkInviteRecord> {
+  await sql`select from bulk_invite where id = ${bulkInvite.id} for update`.execute(tx.db);
+  const { rows } = await sql<{ status: BulkInviteStatus; totalRows: number }>`
+    select b.status, (select coalesce(max(r.row_number), 0) from bulk_invite_row r where r.bulk_invite_id = b.id) as "totalRows"
+    from bulk_invite b where b.id = ${bulkInvite.id}`.execute(tx.db);
+  if (isFinished(rows[0]?.status ?? 'FAILED')) throw atBulkInvite('It has finished: nothing waits any more.');
+  return { ...bulkInvite, ...rows[0] };
+}
+
+type CallRequest = Omit<NewBulkInvite, 'idempotencyKey'>;
+
+function checkRoad({ rows, csv }: CallRequest): Validation {
   const valid = new Validation();
-  const { rows, csv, fileName, defaults } = request;
   if (rows === null && csv === null) valid.add('REQUIRED', ['rows'], 'Give either rows or csv.');
   if (rows !== null && csv !== null) valid.add('INVALID', ['csv'], 'Give either rows or csv, not both.');
-  if (fileName !== null) valid.name(fileName, 'fileName');
-  if (request.dryRun) valid.add('INVALID', ['dryRun'], 'A dry run is not available yet. Leave dryRun out.');
-  if (request.errorPolicy !== 'IGNORE_FAILED') {
-    valid.add('INVALID', ['errorPolicy'], 'Only IGNORE_FAILED is available yet. Leave errorPolicy out.');
-  }
-  if (!isStorable(defaults))
-    valid.add('INVALID', ['defaults'], 'A default holds characters that are no text. Remove them.');
-  valid.done();
-  const tenant = (await rowById(ctx, Tenant, tenantId)) as Row<Tenant>;
-  const errors = checkDefaults(defaults, tenant, await findTargets(ctx.db, tenantId, [defaults]));
-  if (errors.length > 0) throw new UserError(errors);
+  return valid;
 }
 
 interface Batch {
@@ -84,7 +130,7 @@ interface Batch {
   warnings: string[];
 }
 
-async function readBatch({ rows, csv }: BatchRequest): Promise<Batch> {
+async function readBatch({ rows, csv }: CallRequest): Promise<Batch> {
   const batch = csv === null ? batchOfRows(rows ?? []) : await batchOfCsv(csv).catch(atCsv);
   const field = [csv === null ? 'rows' : 'csv'];
   if (batch.rows.length === 0) throw refuse('REQUIRED', { field, message: 'There are no rows. Give at least one.' });
@@ -119,18 +165,18 @@ function atCsv(error: unknown): never {
   );
 }
 
-async function storeBatch(ctx: RequestContext, tx: Tx, id: string, request: BatchRequest, batch: Batch): Promise<void> {
-  const { actor } = ctx;
-  await sql`
-    insert into bulk_invite (id, tenant_id, created_by_kind, created_by_id, created_by_name, file_name, source, defaults, status,
-      dry_run, error_policy, total_rows, processed_rows, invited_rows, rejected_rows, cancelled_rows, warnings, errors, created_at)
-    values (${id}, ${request.tenantId}, ${actor.kind}, ${actor.id}, ${actor.displayName}, ${request.fileName?.trim() ?? null},
-      ${batch.source}, ${JSON.stringify(request.defaults)}::jsonb, 'QUEUED', ${request.dryRun}, ${request.errorPolicy},
-      ${batch.rows.length}, 0, 0, 0, 0, ${batch.warnings}, '[]', ${ctx.clock.now()})`.execute(tx.db);
-}
+/** A batch nobody has worked on yet counts as waiting for so long already: ten rows overtake a million that had their turn. */
+const HEAD_START = 1 * MINUTE;
+/** With the worker's back-off half an hour; each turn of a batch begins anew. */
+const MAX_ATTEMPTS = 8;
 
 /** One batch of a tenant at a time: two would compete for the same addresses. */
-export async function queueBulkInviteRun(tx: Tx, tenantId: string, bulkInviteId: string): Promise<void> {
+export async function queueBulkInviteRun(
+  tx: Tx,
+  tenantId: string,
+  bulkInviteId: string,
+  turn: 'first' | 'again' = 'first',
+): Promise<void> {
   await addJob(
     tx,
     RUN_BULK_INVITE_TASK,
@@ -139,6 +185,8 @@ export async function queueBulkInviteRun(tx: Tx, tenantId: string, bulkInviteId:
       queueName: `bulk/${tenantId}`,
       jobKey: `bulk-invite/${bulkInviteId}`,
       priority: jobPriority.bulkWork,
+      headStart: turn === 'first' ? HEAD_START : 0,
+      maxAttempts: MAX_ATTEMPTS,
     },
   );
 }

@@ -19,6 +19,21 @@ export interface InviteRowText {
   expiresInDays: number | null;
 }
 
+/** Of which nothing was given; its lists are shared by all rows, so they are replaced and never added to. */
+export const blankRow: Readonly<InviteRowText> = {
+  email: null,
+  displayName: null,
+  apps: [],
+  groups: [],
+  landingApp: null,
+  redirectUrl: null,
+  message: null,
+  language: null,
+  cc: [],
+  sendMail: null,
+  expiresInDays: null,
+};
+
 /** `contactUrl` is recognised only to say that it is not used. */
 export type InviteColumn = keyof InviteRowText | 'contactUrl';
 

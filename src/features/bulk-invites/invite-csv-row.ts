@@ -4,7 +4,7 @@
  */
 import { type UserErrorCode, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { typeOfId } from '../../kernel/ids.js';
-import type { InviteColumn, InviteRowText } from './invite-csv-columns.js';
+import { blankRow, type InviteColumn, type InviteRowText } from './invite-csv-columns.js';
 
 export interface ReadRow {
   input: InviteRowText;
@@ -26,63 +26,70 @@ const booleans = new Map([
 
 const guid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
+type Refuse = (column: InviteColumn, code: UserErrorCode, message?: string) => void;
+
+/** By the million: only cells that hold something are looked at, and what is empty is the same for all rows. */
 export function readRow(record: string[], columns: (InviteColumn | null)[]): ReadRow {
   const errors: UserErrorEntry[] = [];
-  const refuseCell = (column: InviteColumn, code: UserErrorCode, message?: string) => {
+  const refuse: Refuse = (column, code, message) => {
     errors.push(userErrorEntry(code, { field: [column], ...(message && { message }) }));
-    return null;
   };
-  /** As written: blanks around a message that was quoted are the inviter's. */
-  const written = (column: InviteColumn) => {
-    const cell = record[columns.indexOf(column)] ?? '';
-    if (cell.length > MAX_CELL_LENGTH) return refuseCell(column, 'TOO_LONG');
-    return cell.trim() ? cell : null;
-  };
-  const text = (column: InviteColumn) => written(column)?.trim() ?? null;
-
-  if (record.slice(columns.length).some((cell) => cell.trim())) errors.push(tooManyCells());
-  const input: InviteRowText = {
-    email: text('email'),
-    displayName: text('displayName'),
-    apps: idsOrNames(text('apps')),
-    groups: idsOrNames(text('groups')),
-    landingApp: text('landingApp'),
-    redirectUrl: text('redirectUrl'),
-    message: written('message'),
-    language: text('language'),
-    cc: separated(text('cc')),
-    sendMail: readBoolean(text('sendMail'), (message) => refuseCell('sendMail', 'INVALID', message)),
-    expiresInDays: readDays(text('expiresInDays'), (message) => refuseCell('expiresInDays', 'INVALID', message)),
-  };
+  const input: InviteRowText = { ...blankRow };
+  if (record.length > columns.length && record.slice(columns.length).some((cell) => cell.trim()))
+    errors.push(tooManyCells());
+  for (let at = 0; at < columns.length; at++) {
+    const column = columns[at];
+    const cell = record[at] ?? '';
+    if (column && column !== 'contactUrl' && cell !== '') readCell(input, column, cell, refuse);
+  }
   const isEmailRefused = errors.some((error) => error.field?.[0] === 'email');
-  if (input.email === null && !isEmailRefused) refuseCell('email', 'REQUIRED', 'The row has no e-mail address.');
+  if (input.email === null && !isEmailRefused) refuse('email', 'REQUIRED', 'The row has no e-mail address.');
   return { input, errors };
 }
 
-function readBoolean(cell: string | null, refuseCell: (message: string) => null): boolean | null {
-  if (cell === null) return null;
-  return booleans.get(cell.toLowerCase()) ?? refuseCell('Write true or false.');
+function readCell(input: InviteRowText, column: keyof InviteRowText, cell: string, refuse: Refuse): void {
+  const text = cell.trim();
+  if (cell.length > MAX_CELL_LENGTH) refuse(column, 'TOO_LONG');
+  else if (text === '') return;
+  else if (column === 'apps' || column === 'groups') input[column] = idsOrNames(text);
+  else if (column === 'cc') input.cc = separated(text);
+  else if (column === 'sendMail') input.sendMail = readBoolean(text, refuse);
+  else if (column === 'expiresInDays') input.expiresInDays = readDays(text, refuse);
+  // As written: blanks around a message that was quoted are the inviter's.
+  else if (column === 'message') input.message = cell;
+  else input[column] = text;
 }
 
-function readDays(cell: string | null, refuseCell: (message: string) => null): number | null {
-  if (cell === null) return null;
-  const days = /^\d+$/.test(cell) ? Number(cell) : 0;
-  return days >= 1 && days <= MAX_DAYS ? days : refuseCell(`Write a whole number of days from 1 to ${MAX_DAYS}.`);
+function readBoolean(text: string, refuse: Refuse): boolean | null {
+  const value = booleans.get(text.toLowerCase());
+  if (value === undefined) refuse('sendMail', 'INVALID', 'Write true or false.');
+  return value ?? null;
 }
 
-function separated(cell: string | null): string[] {
-  return (cell ?? '')
+function readDays(text: string, refuse: Refuse): number | null {
+  const days = /^\d+$/.test(text) ? Number(text) : 0;
+  if (days >= 1 && days <= MAX_DAYS) return days;
+  refuse('expiresInDays', 'INVALID', `Write a whole number of days from 1 to ${MAX_DAYS}.`);
+  return null;
+}
+
+function separated(text: string): string[] {
+  if (!text.includes(';')) return [text];
+  return text
     .split(';')
     .map((part) => part.trim())
     .filter(Boolean);
 }
 
 /** Names may hold spaces, so spaces separate only where every word is an id, as in the files of 2015. */
-function idsOrNames(cell: string | null): string[] {
-  return separated(cell).flatMap((part) => {
-    const words = part.split(/\s+/);
-    return words.every(isId) ? words : [part];
-  });
+function idsOrNames(text: string): string[] {
+  const parts = separated(text);
+  return /\s/.test(text) ? parts.flatMap(wordsOrName) : parts;
+}
+
+function wordsOrName(part: string): string[] {
+  const words = part.split(/\s+/);
+  return words.every(isId) ? words : [part];
 }
 
 function isId(word: string): boolean {

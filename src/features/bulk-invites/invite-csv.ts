@@ -29,6 +29,8 @@ export interface InviteCsv {
    * @throws UserError CSV_UNREADABLE from a later part of the file; rows just before that place may not have been yielded.
    */
   rows: AsyncIterable<CsvRow>;
+  /** Instead of `rows`, for files of any size: the rows of some KB at a time, because waiting for each costs as much as reading it. */
+  pieces: AsyncIterable<CsvRow[]>;
 }
 
 /** The header has to end within this. */
@@ -44,7 +46,8 @@ export async function openInviteCsv(source: CsvSource): Promise<InviteCsv> {
   const head = await readHead(pieces);
   try {
     const layout = readLayout(head);
-    return { warnings: layout.warnings, rows: readRows(resume(head.subarray(layout.headerOffset), pieces), layout) };
+    const rows = readRows(resume(head.subarray(layout.headerOffset), pieces), layout);
+    return { warnings: layout.warnings, pieces: rows, rows: eachOf(rows) };
   } catch (error) {
     await pieces.return();
     throw error;
@@ -70,16 +73,31 @@ async function* resume(head: Buffer, pieces: AsyncGenerator<Buffer, void>): Asyn
   }
 }
 
-async function* readRows(bytes: AsyncIterable<Buffer>, layout: CsvLayout): AsyncGenerator<CsvRow> {
+async function* eachOf(pieces: AsyncIterable<CsvRow[]>): AsyncGenerator<CsvRow> {
+  for await (const rows of pieces) yield* rows;
+}
+
+interface ParsedRecord {
+  record: string[];
+  raw: string;
+}
+
+async function* readRows(bytes: AsyncIterable<Buffer>, layout: CsvLayout): AsyncGenerator<CsvRow[]> {
   const parser = parse({ ...csvOptions(layout.delimiter), from: layout.leadingRecords + 1, raw: true });
   // Whatever fails destroys the parser with that error, and the loop below throws it.
   pipeline(bytes, parser, () => {});
   let rowNumber = 0;
+  const rowOf = ({ record, raw }: ParsedRecord): CsvRow => {
+    rowNumber += 1;
+    warnOfContactUrl(record, layout);
+    const { input, errors } = readRecord(record, raw, layout);
+    return { rowNumber, input, errors };
+  };
   try {
-    for await (const { record, raw } of parser as AsyncIterable<{ record: string[]; raw: string }>) {
-      rowNumber += 1;
-      warnOfContactUrl(record, layout);
-      yield { rowNumber, ...readRecord(record, raw, layout) };
+    for await (const first of parser as AsyncIterable<ParsedRecord>) {
+      const rows = [rowOf(first)];
+      for (let next: ParsedRecord | null = parser.read(); next !== null; next = parser.read()) rows.push(rowOf(next));
+      yield rows;
     }
   } catch (error) {
     throw error instanceof CsvError ? unreadableRow(error, layout) : error;

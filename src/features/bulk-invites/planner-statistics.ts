@@ -13,7 +13,7 @@ export const ROWS_WORTH_ANALYZING = 1000;
 export async function refreshStatistics(db: Db): Promise<void> {
   const { rows } = await sql`
     select from pg_class
-    where oid in ('external_user'::regclass, 'invitation'::regclass, 'event'::regclass)
+    where oid in ('external_user'::regclass, 'invitation'::regclass, 'event'::regclass, 'bulk_invite_row'::regclass)
       and reltuples < ${ROWS_WORTH_ANALYZING}`.execute(db);
-  if (rows.length > 0) await sql`analyze external_user, invitation, event`.execute(db);
+  if (rows.length > 0) await sql`analyze external_user, invitation, event, bulk_invite_row`.execute(db);
 }

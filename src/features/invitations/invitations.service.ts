@@ -10,6 +10,7 @@ import { recordEvents } from '../../events/record-events.js';
 import { parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
+import { currentTraceparent } from '../../kernel/scope.js';
 import { Batch } from '../../request/batch.js';
 import { claimIdempotencyKey, type IdempotentRequest } from '../../request/idempotency.js';
 import { rememberRow, tenantOf } from '../../request/lookup.js';
@@ -83,7 +84,13 @@ export class InvitationsService {
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
     await requireRightToFill(ctx, ctx.db, checked.groupIds);
-    const row = { invitationId: newId('Invitation'), invitation: checked, bulkInviteId: null, rowNumber: null };
+    const row: ToInvite = {
+      invitationId: newId('Invitation'),
+      invitation: checked,
+      bulkInviteId: null,
+      rowNumber: null,
+      traceparent: currentTraceparent(),
+    };
     if (idempotencyKey !== null) {
       return this.#inviteInTransaction(ctx, tenant, row, {
         operation: 'inviteUser',

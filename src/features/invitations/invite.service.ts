@@ -11,7 +11,7 @@ import type { RequestContext } from '../../request/request-context.js';
 import { expireInvitations } from './expire.service.js';
 import type { Invitation } from './invitation.entity.js';
 import type { MailLimits, MailsWanted, MailVerdict } from './mail-limits.service.js';
-import { type InvitingTenant, type ToInvite, writeInvitations } from './write-invitations.js';
+import { type InvitingTenant, type ToInvite, writeChunk, writeInvitations } from './write-invitations.js';
 
 export type { InvitingTenant, ToInvite } from './write-invitations.js';
 
@@ -59,19 +59,7 @@ export async function inviteAll(
   rows: readonly ToInvite[],
   obstacles: Obstacles,
 ): Promise<Map<string, InviteOutcome>> {
-  const now = ctx.clock.now();
-  const outcomes = new Map<string, InviteOutcome>();
-  const unhindered = rows.filter((row) => {
-    const refusal = refusalBy(obstacles.get(row.invitation.email.key), now);
-    if (refusal) outcomes.set(row.invitationId, refusal);
-    return !refusal;
-  });
-  const verdicts = await limits.check(ctx, scope, unhindered.filter((row) => row.invitation.sendMail).map(mailsOf));
-  const admitted = unhindered.flatMap((row) => {
-    const verdict = verdicts.get(row.invitationId) ?? NOTHING_TO_SEND;
-    if (verdict.refusal) outcomes.set(row.invitationId, refused({ ...verdict.refusal, field: ['email'] }));
-    return verdict.refusal ? [] : [withoutCopies(row, verdict.withoutCopies)];
-  });
+  const { outcomes, admitted } = await admit(ctx, scope, limits, rows, obstacles);
   const written = await writeInvitations(
     ctx,
     scope,
@@ -83,6 +71,98 @@ export async function inviteAll(
     outcomes.set(row.invitationId, invitation ? { invited: true, invitation, leftOut } : lostRace());
   }
   return outcomes;
+}
+
+/** What became of a row of a batch, or would. */
+export interface Verdict {
+  refusal: UserErrorEntry | null;
+  /** Who gets no copy. */
+  leftOut: string[];
+  /** How many mails go. */
+  mails: number;
+}
+
+/** `inviteAll` for a chunk of a file, whose invitations nobody reads. */
+export async function inviteChunk(
+  ctx: RequestContext,
+  scope: Scope,
+  tenant: InvitingTenant,
+  limits: MailLimits,
+  rows: readonly ToInvite[],
+  obstacles: Obstacles,
+): Promise<Map<string, Verdict>> {
+  const admission = await admit(ctx, scope, limits, rows, obstacles);
+  const admitted = admission.admitted.map(({ row }) => row);
+  const written = await writeChunk(ctx, scope, tenant, admitted);
+  const verdicts = verdictsOf(admission);
+  for (const { invitationId } of admitted) {
+    if (!written.has(invitationId)) verdicts.set(invitationId, refusedFor(alreadyInvited()));
+  }
+  return verdicts;
+}
+
+/**
+ * What `clearTheWay` and `inviteChunk` would say now, by invitation id. Nothing is written.
+ * @param mailsBefore mails foreseen already for the same batch: they count against the quota.
+ */
+export async function foreseeChunk(
+  ctx: RequestContext,
+  scope: Scope,
+  tenantId: string,
+  limits: MailLimits,
+  rows: readonly ToInvite[],
+  mailsBefore: number,
+): Promise<Map<string, Verdict>> {
+  const obstacles = await findObstacles(scope.db, tenantId, rows);
+  return verdictsOf(await admit(ctx, scope, limits, rows, obstacles, mailsBefore));
+}
+
+function verdictsOf({ outcomes, admitted }: Admission): Map<string, Verdict> {
+  const verdicts = new Map<string, Verdict>();
+  for (const [id, outcome] of outcomes) {
+    if (!outcome.invited) verdicts.set(id, refusedFor(outcome.error));
+  }
+  for (const { row, leftOut } of admitted) {
+    const { sendMail, cc } = row.invitation;
+    verdicts.set(row.invitationId, { refusal: null, leftOut, mails: sendMail ? 1 + cc.length : 0 });
+  }
+  return verdicts;
+}
+
+function refusedFor(refusal: UserErrorEntry): Verdict {
+  return { refusal, leftOut: [], mails: 0 };
+}
+
+interface Admission {
+  /** Of those that were refused. */
+  outcomes: Map<string, InviteOutcome>;
+  admitted: { row: ToInvite; leftOut: string[] }[];
+}
+
+/** Reads only. */
+async function admit(
+  ctx: RequestContext,
+  scope: Scope,
+  limits: MailLimits,
+  rows: readonly ToInvite[],
+  obstacles: Obstacles,
+  mailsBefore = 0,
+): Promise<Admission> {
+  const now = ctx.clock.now();
+  const outcomes = new Map<string, InviteOutcome>();
+  const unhindered = rows.filter((row) => {
+    const refusal = refusalBy(obstacles.get(row.invitation.email.key), now);
+    if (refusal) outcomes.set(row.invitationId, refusal);
+    return !refusal;
+  });
+  const wanted = unhindered.filter((row) => row.invitation.sendMail).map(mailsOf);
+  const verdicts = await limits.check(ctx, scope, wanted, mailsBefore);
+  const admitted = unhindered.flatMap((row) => {
+    const verdict = verdicts.get(row.invitationId) ?? NOTHING_TO_SEND;
+    if (verdict.refusal) outcomes.set(row.invitationId, refused({ ...verdict.refusal, field: ['email'] }));
+    return verdict.refusal ? [] : [withoutCopies(row, verdict.withoutCopies)];
+  });
+  return { outcomes, admitted };
 }
 
 const NOTHING_TO_SEND: MailVerdict = { refusal: null, withoutCopies: new Set() };
@@ -142,5 +222,9 @@ function refused(
 
 /** Another transaction invited the same address between our look and our insert. */
 function lostRace(): InviteOutcome {
-  return refused(userErrorEntry('ALREADY_INVITED', { field: ['email'] }));
+  return refused(alreadyInvited());
+}
+
+function alreadyInvited(): UserErrorEntry {
+  return userErrorEntry('ALREADY_INVITED', { field: ['email'] });
 }

@@ -58,11 +58,15 @@ export class MailLimits {
     return withoutCopies;
   }
 
-  /** What may be sent now, by id, when all is sent in this order; one read. */
+  /**
+   * What may be sent now, by id, when all is sent in this order; one read.
+   * @param mailsBefore to be sent before these, and counted nowhere yet.
+   */
   async check(
     ctx: RequestContext,
     { db, tenantId }: Scope,
     wanted: readonly MailsWanted[],
+    mailsBefore = 0,
   ): Promise<Map<string, MailVerdict>> {
     if (wanted.length === 0) return new Map();
     const now = ctx.clock.now();
@@ -80,7 +84,7 @@ export class MailLimits {
         where tenant_id = ${tenantId} and hour = ${hourOf(now)}
       )
       select * from quota left join recent on true`.execute(db);
-    const left = this.#mailsPerTenantPerHour - (rows[0]?.sentThisHour ?? 0);
+    const left = this.#mailsPerTenantPerHour - (rows[0]?.sentThisHour ?? 0) - mailsBefore;
     return judge(new Map(rows.map((row) => [row.addressKey, row])), left, wanted, now);
   }
 

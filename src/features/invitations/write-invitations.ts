@@ -26,6 +26,8 @@ export interface ToInvite {
   invitation: CheckedInvitation;
   bulkInviteId: string | null;
   rowNumber: number | null;
+  /** Of the request that asked, which may be written together with others; default: the one at hand. */
+  traceparent?: string | undefined;
 }
 
 /** One row per mail of what came to be: the guest's and each copy. */
@@ -39,19 +41,47 @@ function mailsOfInvited(rows: readonly ToInvite[]): RawBuilder<unknown> {
     join invited on invited.id = wanted.id`;
 }
 
-/** One statement; answers what came to be, by id. Sorted by address, so that writers do not deadlock. */
+/** Answers what came to be, by id. */
 export async function writeInvitations(
   ctx: RequestContext,
   { db }: Scope,
   tenant: InvitingTenant,
-  unsorted: readonly ToInvite[],
+  rows: readonly ToInvite[],
 ): Promise<Map<string, Row<Invitation>>> {
-  if (unsorted.length === 0) return new Map();
+  if (rows.length === 0) return new Map();
+  const { rows: written } = await insertion<Row<Invitation>>(
+    ctx,
+    tenant,
+    rows,
+    ctx.tables.columns(Invitation, 'invited'),
+  ).execute(db);
+  return new Map(written.map((invitation) => [invitation.id, invitation]));
+}
+
+/** For a chunk of a file, whose invitations nobody reads: the ids of what came to be. */
+export async function writeChunk(
+  ctx: RequestContext,
+  { db }: Scope,
+  tenant: InvitingTenant,
+  rows: readonly ToInvite[],
+): Promise<Set<string>> {
+  if (rows.length === 0) return new Set();
+  const { rows: written } = await insertion<{ id: string }>(ctx, tenant, rows, sql`invited.id`).execute(db);
+  return new Set(written.map(({ id }) => id));
+}
+
+/** One statement. Sorted by address, so that writers do not deadlock. */
+function insertion<T>(
+  ctx: RequestContext,
+  tenant: InvitingTenant,
+  unsorted: readonly ToInvite[],
+  answer: RawBuilder<unknown>,
+): RawBuilder<T> {
   const rows = [...unsorted].sort((a, b) => (a.invitation.email.key < b.invitation.email.key ? -1 : 1));
   const now = ctx.clock.now();
   const { actor } = ctx;
   const mailed = rows.filter((row) => row.invitation.sendMail);
-  const { rows: written } = await sql<Row<Invitation>>`
+  return sql<T>`
     with input as materialized (${inputRows(ctx, tenant, rows, now)}),
     known as (
       select u.id, u.email_key, u.preferred_language from external_user u
@@ -73,7 +103,7 @@ export async function writeInvitations(
       select input.id, ${tenant.id}, person.id, input.email, input.email_key, input.display_name, 'PENDING', input.delivery,
         ${actor.kind}, ${actor.id}, ${actor.displayName}, input.inviter_name, input.bulk_invite_id, input.row_number,
         input.landing_app_id, input.redirect_url, input.message,
-        coalesce(input.language, person.preferred_language, ${tenant.defaultLanguage}), input.cc_recipients::text[],
+        coalesce(input.language, person.preferred_language, ${tenant.defaultLanguage}), input.cc_recipients,
         1, input.link_hash, input.send_count, ${now}, input.expires_at, false
       from input join (select * from known union all select * from made) person using (email_key)
       order by input.email_key
@@ -82,80 +112,80 @@ export async function writeInvitations(
     ),
     granted as (
       insert into invitation_grant (invitation_id, position, tenant_id, app_id, group_id)
-      select invited.id, wanted.position, ${tenant.id}, wanted.app_id, wanted.group_id
-      from (${grantRows(rows)}) wanted join invited on invited.id = wanted.invitation_id
+      select invited.id, wanted.position - 1, ${tenant.id},
+        case when wanted.position <= cardinality(input.app_ids) then wanted.id end,
+        case when wanted.position > cardinality(input.app_ids) then wanted.id end
+      from invited join input on input.id = invited.id
+      cross join unnest(input.app_ids || input.group_ids) with ordinality as wanted (id, position)
     ),
     told as (
       insert into event (epoch, tenant_id, type, at, actor_kind, actor_name, invitation_id, external_user_id, bulk_invite_id, app_ids)
       select (select epoch from feed_state), ${tenant.id}, 'INVITED', ${now}, ${actor.kind}, ${actor.displayName},
-        invited.id, invited.external_user_id, invited.bulk_invite_id, input.event_app_ids::text[]
+        invited.id, invited.external_user_id, invited.bulk_invite_id,
+        case when input.landing_app_id is null or input.landing_app_id = any(input.app_ids) then input.app_ids
+          else input.app_ids || input.landing_app_id end
       from invited join input on input.id = invited.id order by input.email_key
     ),
     ${mailed.length > 0 ? sql`${countMails(tenant.id, mailsOfInvited(mailed), now)}, ${queueMails(mailed)},` : sql``}
     rung as (select pg_notify(${FEED_CHANNEL}, '') ${mailed.length > 0 ? sql`, (select count(*) from queued)` : sql``})
-    select ${ctx.tables.columns(Invitation, 'invited')} from invited, rung`.execute(db);
-  return new Map(written.map((invitation) => [invitation.id, invitation]));
+    select ${answer} from invited, rung`;
 }
 
+/** As one document: PostgreSQL takes it apart faster than the driver could quote an array for each column. */
 function inputRows(
   ctx: RequestContext,
   tenant: InvitingTenant,
   rows: readonly ToInvite[],
   now: Date,
 ): RawBuilder<unknown> {
-  const column = <T>(of: (row: ToInvite, invitation: CheckedInvitation) => T): T[] =>
-    rows.map((row) => of(row, row.invitation));
   return sql`
-    select * from unnest(
-      ${column((row) => row.invitationId)}::text[],
-      ${column(() => newId('ExternalUser'))}::text[],
-      ${column((_, { email }) => email.address)}::text[],
-      ${column((_, { email }) => email.key)}::text[],
-      ${column((_, { displayName }) => displayName)}::text[],
-      ${column((_, { email }) => userPrincipalName(email.key, tenant.slug))}::text[],
-      ${column((_, { sendMail }) => (sendMail ? 'QUEUED' : 'SUPPRESSED'))}::text[],
-      ${column((_, { sendMail }) => (sendMail ? 1 : 0))}::int[],
-      ${column((row) => row.bulkInviteId)}::text[],
-      ${column((row) => row.rowNumber)}::int[],
-      ${column((_, { landingAppId }) => landingAppId)}::text[],
-      ${column((_, { redirectUrl }) => redirectUrl)}::text[],
-      ${column((_, { message }) => message)}::text[],
-      ${column((_, { language }) => language)}::text[],
-      ${column((_, { inviterName }) => inviterName)}::text[],
-      ${column((_, { cc }) => arrayLiteral(cc.map((copy) => copy.address)))}::text[],
-      ${column((_, invitation) => arrayLiteral(appsOf(invitation)))}::text[],
-      ${column((row) => makeLink(ctx.secrets, row.invitationId, 1).hash)}::bytea[],
-      ${column((_, { expiresInDays }) => expiryOf(now, expiresInDays).toISOString())}::timestamptz[]
-    ) as input (id, user_id, email, email_key, display_name, user_principal_name, delivery, send_count, bulk_invite_id, row_number,
-      landing_app_id, redirect_url, message, language, inviter_name, cc_recipients, event_app_ids, link_hash, expires_at)`;
+    select id, user_id, email, email_key, display_name, user_principal_name, delivery, send_count, bulk_invite_id, row_number,
+      landing_app_id, redirect_url, message, language, inviter_name, cc_recipients, app_ids, group_ids,
+      decode(link_hash, 'base64') as link_hash, expires_at
+    from jsonb_to_recordset(${JSON.stringify(rows.map((row) => inputRow(ctx, tenant, row, now)))}::jsonb) as input (
+      id text, user_id text, email text, email_key text, display_name text, user_principal_name text, delivery text,
+      send_count int, bulk_invite_id text, row_number int, landing_app_id text, redirect_url text, message text,
+      language text, inviter_name text, cc_recipients text[], app_ids text[], group_ids text[], link_hash text,
+      expires_at timestamptz)`;
 }
 
-function appsOf({ appIds, landingAppId }: CheckedInvitation): string[] {
-  return landingAppId && !appIds.includes(landingAppId) ? [...appIds, landingAppId] : appIds;
+/** What is null stays out of the document. */
+function inputRow(ctx: RequestContext, tenant: InvitingTenant, row: ToInvite, now: Date): object {
+  const { invitationId, invitation, bulkInviteId, rowNumber } = row;
+  const { email, sendMail } = invitation;
+  return {
+    id: invitationId,
+    user_id: newId('ExternalUser'),
+    email: email.address,
+    email_key: email.key,
+    display_name: invitation.displayName ?? undefined,
+    user_principal_name: userPrincipalName(email.key, tenant.slug),
+    delivery: sendMail ? 'QUEUED' : 'SUPPRESSED',
+    send_count: sendMail ? 1 : 0,
+    bulk_invite_id: bulkInviteId ?? undefined,
+    row_number: rowNumber ?? undefined,
+    landing_app_id: invitation.landingAppId ?? undefined,
+    redirect_url: invitation.redirectUrl ?? undefined,
+    message: invitation.message ?? undefined,
+    language: invitation.language ?? undefined,
+    inviter_name: invitation.inviterName ?? undefined,
+    cc_recipients: invitation.cc.map((copy) => copy.address),
+    app_ids: invitation.appIds,
+    group_ids: invitation.groupIds,
+    link_hash: makeLink(ctx.secrets, invitationId, 1).hash.toString('base64'),
+    expires_at: expiryOf(now, invitation.expiresInDays),
+  };
 }
 
-function grantRows(rows: readonly ToInvite[]): RawBuilder<unknown> {
-  const grants = rows.flatMap(({ invitationId, invitation: { appIds, groupIds } }) => [
-    ...appIds.map((appId, index) => ({ invitationId, position: index, appId, groupId: null })),
-    ...groupIds.map((groupId, index) => ({ invitationId, position: appIds.length + index, appId: null, groupId })),
-  ]);
-  return sql`
-    select * from unnest(
-      ${grants.map((grant) => grant.invitationId)}::text[], ${grants.map((grant) => grant.position)}::int[],
-      ${grants.map((grant) => grant.appId)}::text[], ${grants.map((grant) => grant.groupId)}::text[]
-    ) as wanted (invitation_id, position, app_id, group_id)`;
-}
-
-/** A PostgreSQL array in text form: rows of arrays of different lengths do not fit a multidimensional array. */
-function arrayLiteral(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`;
-}
+/** The mails of a batch's first rows count as single ones: ten people do not wait behind another tenant's hundred thousand. */
+const ROWS_SENT_AS_SINGLE = 100;
 
 /** One job for the guest's mail and one for each copy: a refused copy must not repeat the guest's mail. */
 function queueMails(rows: readonly ToInvite[]): RawBuilder<unknown> {
-  const jobs = rows.flatMap(({ invitationId: id, invitation, bulkInviteId }) =>
-    mailJobs(id, 1, invitation.cc.keys(), bulkInviteId !== null).map((job) => ({ ...job, id })),
-  );
+  const jobs = rows.flatMap(({ invitationId: id, invitation, rowNumber, traceparent }) => {
+    const bulk = rowNumber !== null && rowNumber > ROWS_SENT_AS_SINGLE;
+    return mailJobs(id, 1, invitation.cc.keys(), bulk).map((job) => ({ ...job, id, traceparent }));
+  });
   return sql`queued as (
     select from graphile_worker.add_jobs(array(
       select ${jobSpec} from ${jobRows(jobs)} job

@@ -14,7 +14,9 @@ import { newApiKeySecret, storeApiKey } from '../../../src/features/access/store
 import { BulkInvite } from '../../../src/features/bulk-invites/bulk-invite.entity.js';
 import { listenForBulkInvites } from '../../../src/features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from '../../../src/features/bulk-invites/bulk-invite-run.service.js';
+import { readRows } from '../../../src/features/bulk-invites/bulk-invites.queries.js';
 import { BulkInvitesService, type NewBulkInvite } from '../../../src/features/bulk-invites/bulk-invites.service.js';
+import type { InviteRowText } from '../../../src/features/bulk-invites/invite-csv-columns.js';
 import { MailLimits } from '../../../src/features/invitations/mail-limits.service.js';
 import { TenantCache } from '../../../src/features/tenants/tenant-cache.service.js';
 import { TenantsService } from '../../../src/features/tenants/tenants.service.js';
@@ -59,7 +61,7 @@ export const NOW = new Date('2026-11-20T10:00:00.000Z');
 
 const MAILS_PER_HOUR = 100_000;
 
-export async function openBulkGround(): Promise<BulkGround> {
+export async function openBulkGround({ mailsPerHour = MAILS_PER_HOUR } = {}): Promise<BulkGround> {
   const database = await createTestDatabase();
   const orm = await openOrm({ url: database.url, poolSize: 5, entities, log: silentLog });
   const listener = new Listener(database.url, silentLog);
@@ -82,7 +84,7 @@ export async function openBulkGround(): Promise<BulkGround> {
     const id = await context().transaction(tenantId, (tx) => storeApiKey(tx, key, newApiKeySecret(), NOW));
     return { kind: 'API_KEY', id, displayName: key.name, tenantId, permissions: new Set(allowed), expiresAt: null };
   };
-  const limits = new MailLimits(MAILS_PER_HOUR);
+  const limits = new MailLimits(mailsPerHour);
   const bulkRun = new BulkInviteRun(limits, context);
   const tenantId = await newTenant('contoso');
   return {
@@ -93,13 +95,13 @@ export async function openBulkGround(): Promise<BulkGround> {
     bulkInvites: new BulkInvitesService(),
     bulkRun,
     context,
-    run: (id) => bulkRun.run(context(), id),
+    run: async (id) => void (await bulkRun.run(context(), id)),
     read: async (id) => {
       const bulkInvite = await readBulkInvite(context(), id);
       if (!bulkInvite) throw new Error(`There is no ${id}.`);
       return bulkInvite;
     },
-    rows: (id) => readRows(db, id),
+    rows: (id) => allRows(context(), id),
     newTenant,
     newKey,
     newApp: async (ofTenant, displayName, homePageUrl) => {
@@ -142,11 +144,27 @@ function readBulkInvite(ctx: RequestContext, id: string) {
   return rowById(ctx, BulkInvite, id);
 }
 
-async function readRows(db: Db, id: string): Promise<RowRead[]> {
-  const { rows } = await sql<RowRead>`
-    select row_number as row, email, outcome, errors, invitation_id as "invitationId" from bulk_invite_row
-    where bulk_invite_id = ${id} order by row_number`.execute(db);
-  return rows;
+async function allRows(ctx: RequestContext, id: string): Promise<RowRead[]> {
+  const rows = await readRows(ctx, id, 0, 100_000);
+  return rows.map(({ rowNumber, ...row }) => ({ row: rowNumber, ...row }));
+}
+
+/** A row of a batch with nothing but what is given. */
+export function rowOf(email: string | null, given: Partial<InviteRowText> = {}): InviteRowText {
+  return {
+    email,
+    displayName: null,
+    apps: [],
+    groups: [],
+    landingApp: null,
+    redirectUrl: null,
+    message: null,
+    language: null,
+    cc: [],
+    sendMail: null,
+    expiresInDays: null,
+    ...given,
+  };
 }
 
 /** A request with nothing but what is given. */

@@ -1,0 +1,300 @@
+/**
+ * A file through POST /bulk-invites, without mails and with two grants a row, from the first byte until COMPLETED, against COPY
+ * of as many rows into the invitation table alone; and what memory the process takes beyond what it takes when idle, for one
+ * file and for one of ten times its rows. Alone: `npm run build && node dist/bench/bulk.js`.
+ */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import pg from 'pg';
+import { freePort } from '../src/database/embedded-process.js';
+import { startEmbeddedServer } from '../src/database/embedded-server.js';
+import { silentLog } from '../src/kernel/log.js';
+import { type Running, startProcess, untilReady } from './processes.js';
+import { parentOf, processorSeconds } from './processor-time.js';
+
+export interface BulkOptions {
+  rounds: number;
+  /** Of a round. */
+  rows: number;
+  /** Of the large file; 0: none is sent. */
+  largeRows: number;
+}
+
+export interface BulkRate {
+  /** Rows per second. */
+  raw: number;
+  ours: number;
+  /** Median of the rounds' own. */
+  ratio: number;
+  /** Microseconds of processor time a row, medians: less noisy than rates while other work runs on the machine. */
+  processor: Processor;
+  /** Megabytes of resident memory above idle, the most that was seen. */
+  memory: Memory[];
+}
+
+interface Processor {
+  copy: number;
+  gateway: number;
+  postgres: number;
+}
+
+interface Memory {
+  rows: number;
+  megabytes: number;
+  rowsPerSecond: number;
+}
+
+interface Round extends Processor {
+  raw: number;
+  ours: number;
+  megabytes: number;
+}
+
+const defaults: BulkOptions = {
+  rounds: Number(process.env.BENCH_ROUNDS ?? 5),
+  rows: Number(process.env.BENCH_BULK_ROWS ?? 100_000),
+  largeRows: Number(process.env.BENCH_LARGE_ROWS ?? 1_000_000),
+};
+
+const key = randomBytes(24).toString('base64url');
+const POLL_MILLISECONDS = 20;
+
+interface Bench {
+  origin: string;
+  client: pg.Client;
+  gateway: Running;
+  /** Of the postmaster. */
+  postgres: number;
+  tenantId: string;
+}
+
+export async function measureBulk({ rounds, rows, largeRows } = defaults): Promise<BulkRate> {
+  const dataDir = join(tmpdir(), `vestibule-bench-${randomBytes(4).toString('hex')}`);
+  const database = await startEmbeddedServer({ dataDir, log: silentLog });
+  const port = await freePort();
+  const gateway = startProcess('src/main.js', {
+    DATABASE_URL: database.url,
+    PORT: String(port),
+    SECRET_KEYS: randomBytes(24).toString('base64url'),
+    SMTP_URL: 'smtp://127.0.0.1:9',
+    MAIL_FROM: 'bench@vestibule.example',
+    BOOTSTRAP_API_KEY: key,
+    DATA_DIR: dataDir,
+    LOG_LEVEL: 'warn',
+  });
+  const client = new pg.Client({ connectionString: database.url });
+  try {
+    await client.connect();
+    const origin = `http://127.0.0.1:${port}`;
+    await untilReady(`${origin}/health/ready`, gateway);
+    const { rows: backends } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const postgres = parentOf(backends[0]?.pid ?? 0);
+    const bench = { origin, client, gateway, postgres, tenantId: await seed(origin) };
+    const measured: Round[] = [];
+    for (let round = 0; round <= rounds; round++) measured.push(await measureRound(bench, rows));
+    return await summarise(bench, measured.slice(1), rows, largeRows);
+  } finally {
+    await client.end();
+    await gateway.stop();
+    await database.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+async function measureRound(bench: Bench, rows: number): Promise<Round> {
+  const sent = await sendFile(bench, rows);
+  const copied = await copyRows(bench, sent.bulkInviteId, rows);
+  return {
+    ours: sent.rowsPerSecond,
+    megabytes: sent.megabytes,
+    gateway: sent.gateway,
+    postgres: sent.postgres,
+    raw: copied.rowsPerSecond,
+    copy: copied.processor,
+  };
+}
+
+async function summarise(bench: Bench, rounds: Round[], rows: number, largeRows: number): Promise<BulkRate> {
+  const of = (value: (round: Round) => number) => median(rounds.map(value));
+  const ours = of((round) => round.ours);
+  const memory = [{ rows, megabytes: Math.max(...rounds.map((round) => round.megabytes)), rowsPerSecond: ours }];
+  if (largeRows > 0) {
+    const { megabytes, rowsPerSecond } = await sendFile(bench, largeRows);
+    memory.push({ rows: largeRows, megabytes, rowsPerSecond });
+  }
+  return {
+    raw: of((round) => round.raw),
+    ours,
+    ratio: of((round) => round.ours / round.raw),
+    processor: {
+      copy: of((round) => round.copy),
+      gateway: of((round) => round.gateway),
+      postgres: of((round) => round.postgres),
+    },
+    memory,
+  };
+}
+
+async function sendFile({ origin, client, gateway, postgres, tenantId }: Bench, rows: number) {
+  await client.query('checkpoint');
+  const idle = memoryOf(gateway);
+  const watch = watchMemory(gateway);
+  const before = { gateway: processorSeconds(gateway.child.pid ?? 0), postgres: processorSeconds(postgres) };
+  const began = performance.now();
+  const response = await fetch(`${origin}/bulk-invites?tenantId=${tenantId}&sendMail=false`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'text/csv' },
+    body: ReadableStream.from(csvOf(rows)),
+    duplex: 'half',
+  } as RequestInit);
+  const { bulkInviteId, errors } = (await response.json()) as { bulkInviteId: string; errors?: object[] };
+  if (errors) throw new Error(JSON.stringify(errors));
+  await untilCompleted(client, bulkInviteId, rows);
+  const seconds = (performance.now() - began) / 1000;
+  const perRow = (after: number, start: number) => ((after - start) * 1e6) / rows;
+  return {
+    bulkInviteId,
+    rowsPerSecond: rows / seconds,
+    megabytes: (watch.stop() - idle) / 1024,
+    gateway: perRow(processorSeconds(gateway.child.pid ?? 0), before.gateway),
+    postgres: perRow(processorSeconds(postgres), before.postgres),
+  };
+}
+
+/** Addresses nobody has yet, in no order, and two groups by name in every row. */
+async function* csvOf(rows: number): AsyncGenerator<Uint8Array> {
+  const batch = randomBytes(4).toString('hex');
+  const encoder = new TextEncoder();
+  yield encoder.encode('email,displayName,groups\n');
+  for (let first = 0; first < rows; first += 1000) {
+    const lines = Array.from({ length: Math.min(1000, rows - first) }, (_, index) => {
+      const name = `${randomBytes(5).toString('hex')}${batch}`;
+      return `guest-${name}@fabrikam.example,Guest ${first + index},Partners;Suppliers\n`;
+    });
+    yield encoder.encode(lines.join(''));
+  }
+}
+
+async function untilCompleted(client: pg.Client, id: string, rows: number): Promise<void> {
+  for (;;) {
+    const { rows: found } = await client.query('select status, invited_rows from bulk_invite where id = $1', [id]);
+    const { status, invited_rows: invited } = found[0] ?? {};
+    if (status === 'COMPLETED' && invited === rows) return;
+    if (!['QUEUED', 'RUNNING'].includes(status)) throw new Error(`The batch is ${status} with ${invited} invited.`);
+    await wait(POLL_MILLISECONDS);
+  }
+}
+
+/** The invitations just made, to another tenant whose users are there already: their indexes and foreign keys are the same. */
+async function copyRows({ client, postgres, tenantId }: Bench, bulkInviteId: string, rows: number) {
+  const other = `tnt_${randomBytes(13).toString('hex')}`;
+  const replaced: Record<string, string> = {
+    id: `replace(id, 'inv_', 'inw_')`,
+    tenant_id: `'${other}'`,
+    external_user_id: `replace(external_user_id, 'usr_', 'usw_')`,
+    bulk_invite_id: 'null',
+  };
+  const columns = async (table: string) => {
+    const { rows: found } = await client.query<{ name: string }>(
+      `select column_name as name from information_schema.columns where table_schema = 'public' and table_name = $1 order by ordinal_position`,
+      [table],
+    );
+    return found.map(({ name }) => name);
+  };
+  const tenantColumns = (await columns('tenant')).map((name) => (['id', 'slug'].includes(name) ? `'${other}'` : name));
+  await client.query(`insert into tenant select ${tenantColumns.join(', ')} from tenant where id = '${tenantId}'`);
+  const userColumns = (await columns('external_user')).map((name) =>
+    name === 'id' ? `replace(id, 'usr_', 'usw_')` : (replaced[name] ?? name),
+  );
+  await client.query(
+    `insert into external_user select ${userColumns.join(', ')} from external_user
+     where id in (select external_user_id from invitation where bulk_invite_id = $1)`,
+    [bulkInviteId],
+  );
+  const { rows: settings } = await client.query<{ path: string }>(`select current_setting('data_directory') as path`);
+  const file = `${settings[0]?.path}/bench.copy`;
+  const invitationColumns = (await columns('invitation')).map((name) => replaced[name] ?? name);
+  await client.query(
+    `copy (select ${invitationColumns.join(', ')} from invitation where bulk_invite_id = '${bulkInviteId}') to '${file}'`,
+  );
+  await client.query('checkpoint');
+  const before = processorSeconds(postgres);
+  const began = performance.now();
+  const { rowCount } = await client.query(`copy invitation from '${file}'`);
+  const seconds = (performance.now() - began) / 1000;
+  if (rowCount !== rows) throw new Error(`COPY wrote ${rowCount} rows.`);
+  return { rowsPerSecond: rows / seconds, processor: ((processorSeconds(postgres) - before) * 1e6) / rows };
+}
+
+/** A tenant with two groups, and what autovacuum does within its first minute. */
+async function seed(origin: string): Promise<string> {
+  const gql = async (query: string, input: object) => {
+    const response = await fetch(`${origin}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify({ query, variables: { input } }),
+    });
+    const { data, errors } = (await response.json()) as { data: Record<string, never>; errors?: object[] };
+    if (errors) throw new Error(JSON.stringify(errors));
+    return data;
+  };
+  const made = (await gql(
+    'mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { id } userErrors { message } } }',
+    { slug: 'bench', displayName: 'Bench' },
+  )) as never as { createTenant: { tenant: { id: string } } };
+  const tenantId = made.createTenant.tenant.id;
+  for (const displayName of ['Partners', 'Suppliers']) {
+    await gql('mutation ($input: CreateGroupInput!) { createGroup(input: $input) { userErrors { message } } }', {
+      tenantId,
+      displayName,
+    });
+  }
+  return tenantId;
+}
+
+function watchMemory(gateway: Running): { stop(): number } {
+  let most = 0;
+  const look = () => {
+    most = Math.max(most, memoryOf(gateway));
+  };
+  const timer = setInterval(look, POLL_MILLISECONDS);
+  return {
+    stop() {
+      clearInterval(timer);
+      look();
+      return most;
+    },
+  };
+}
+
+/** Kilobytes; 0 where there is no /proc. */
+function memoryOf({ child }: Running): number {
+  try {
+    return Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+export function describeBulk({ raw, ours, ratio, processor, memory }: BulkRate): string {
+  const { copy, gateway, postgres } = processor;
+  return [
+    `bulk: COPY ${Math.round(raw)} rows/s, ours ${Math.round(ours)} rows/s, ratio ${ratio.toFixed(3)}, goal 0.08`,
+    `processor time a row: COPY ${copy.toFixed(0)} us, PostgreSQL ${postgres.toFixed(0)} us, gateway ${gateway.toFixed(0)} us`,
+    ...memory.map(
+      ({ rows, megabytes, rowsPerSecond }) =>
+        `${rows} rows: ${Math.round(megabytes)} MB above idle, goal under 150; ${Math.round(rowsPerSecond)} rows/s`,
+    ),
+  ].join('\n');
+}
+
+if (import.meta.main) console.log(describeBulk(await measureBulk()));

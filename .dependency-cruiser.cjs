@@ -44,6 +44,7 @@ module.exports = {
     only('config', 'kernel'),
     only('mail', 'kernel'),
     only('outbound', 'kernel'),
+    only('telemetry', 'database', 'kernel'),
     only('database', 'kernel'),
     only('events', 'database', 'kernel'),
     only('request', 'events', 'database', 'kernel'),
@@ -78,6 +79,11 @@ module.exports = {
       'only-the-openid-provider-imports-its-library',
       { path: '^src/', pathNot: '^src/openid-provider/' },
       { path: '/oidc-provider/' },
+    ),
+    forbid(
+      'only-telemetry-knows-opentelemetry',
+      { path: '^src/', pathNot: '^src/telemetry/' },
+      { path: '/@opentelemetry/' },
     ),
     forbid(
       'only-the-root-reads-config',

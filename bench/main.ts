@@ -10,12 +10,25 @@ import pg from 'pg';
 import { freePort } from '../src/database/embedded-process.js';
 import { startEmbeddedServer } from '../src/database/embedded-server.js';
 import { silentLog } from '../src/kernel/log.js';
+import { describeBulk, measureBulk } from './bulk.js';
+import { describeFeed, measureFeed } from './feed.js';
 import { requestsPerSecond } from './load.js';
 import { startProcess, untilReady } from './processes.js';
 
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 4);
 const key = randomBytes(24).toString('base64url');
+
+/** Each with a gateway and a database of its own; alone by its name in BENCH_ONLY. */
+const parts: Record<string, () => Promise<string>> = {
+  bulk: async () => describeBulk(await measureBulk()),
+  feed: async () => describeFeed(await measureFeed()),
+};
+const only = parts[process.env.BENCH_ONLY ?? ''];
+if (only) {
+  console.log(await only());
+  process.exit();
+}
 
 const inviteDocument = `mutation ($input: InviteUserInput!) {
   inviteUser(input: $input) { invitation { id email status } userErrors { code field message } }
@@ -56,6 +69,7 @@ try {
   await server.stop();
   await rm(dataDir, { recursive: true, force: true });
 }
+for (const part of Object.values(parts)) console.log(await part());
 
 async function gql(query: string, variables: object): Promise<Record<string, never>> {
   const response = await fetch(`http://127.0.0.1:${gatewayPort}/graphql`, {

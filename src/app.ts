@@ -3,10 +3,13 @@
  * the reverse one. Nothing else knows who is wired to whom, and nobody but this file and `serve.ts` see the configuration.
  */
 import 'reflect-metadata';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
+import type pg from 'pg';
+import { registerBulkInviteResults } from './api/bulk-invite-results-http.js';
+import { registerBulkInvitesHttp } from './api/bulk-invites-http.js';
 import { registerGraphqlHttp } from './api/graphql-http.js';
 import { registerGraphqlSocket } from './api/graphql-socket.js';
 import { buildApiSchema } from './api/schema.js';
@@ -25,22 +28,32 @@ import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
+import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
-import { type RedemptionOptions, RedemptionService } from './features/redemption/redemption.service.js';
+import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
+import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
-import { createTasks, crontab } from './jobs/tasks.js';
-import { startWorker, type Worker } from './jobs/worker.js';
+import { lanesOf } from './jobs/lanes.js';
+import { observeTasks } from './jobs/observed-tasks.js';
+import { createTasks, crontabOf } from './jobs/tasks.js';
+import { startWorker, type Worker, type Workers } from './jobs/worker.js';
 import { systemActor } from './kernel/actor.js';
-import { type Clock, systemClock } from './kernel/clock.js';
-import type { Log } from './kernel/log.js';
+import type { BounceReport, BounceVerdict } from './kernel/bounce-report.js';
+import { type Clock, SECOND, systemClock } from './kernel/clock.js';
+import { type Log, withScope } from './kernel/log.js';
 import { Secrets } from './kernel/secrets.js';
+import type { Tracing } from './kernel/tracing.js';
+import { createBounceMailbox } from './mail/bounce-mailbox.js';
+import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
-import { createMetrics, type Metrics } from './metrics.js';
 import { createOutboundClient } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
+import { watchJobQueue } from './telemetry/job-queue.js';
+import { createMetrics, type Metrics, type PoolUse } from './telemetry/metrics.js';
+import { registerBounceHook } from './web/bounce-hook.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
@@ -52,6 +65,8 @@ export interface AppOptions {
   clock?: Clock;
   /** When a silent process is taken for dead. */
   heartbeat?: HeartbeatTimes;
+  /** How long mails wait for a mail server that is away. */
+  mailPace?: PaceTimes;
 }
 
 export interface App {
@@ -68,6 +83,8 @@ export interface App {
    *   while the next request is on its way on it would fail that request. Default 0.
    */
   stop(noticeMilliseconds?: number): Promise<void>;
+  /** When there is no time left to stop: jobs still under way may be taken by others at once. */
+  handOver(): Promise<void>;
 }
 
 /** Started parts, stopped in reverse order; one that fails does not keep the others from stopping. */
@@ -103,9 +120,10 @@ class Running {
 
 /** @throws Error that says what is missing; whatever had started by then is stopped. */
 export async function startApp(options: AppOptions): Promise<App> {
-  const running = new Running(options.log);
+  const log = withScope(options.log);
+  const running = new Running(log);
   try {
-    return await start(options, running);
+    return await start({ ...options, log }, running);
   } catch (error) {
     await running.stop();
     throw error;
@@ -115,6 +133,7 @@ export async function startApp(options: AppOptions): Promise<App> {
 async function start(options: AppOptions, running: Running): Promise<App> {
   const { config, log, clock = systemClock } = options;
   const { port, publicUrl } = await settlePort(config);
+  const tracing = await startTracing(config, log, running);
   const ground = await openGround(config, log, clock, running);
   const mailer = new Mailer();
   running.add('mail', () => mailer.close());
@@ -124,7 +143,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
 
   const mailLimits = new MailLimits(config.limits.mailsPerTenantPerHour);
   const connectorFor = openConnectors(config, log, running);
-  const redemption = new RedemptionService({ connectorFor, mailLimits, publicUrl });
+  let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
+  const metrics = openMetrics(ground, () => sockets?.open ?? 0);
+  const redemption = new ObservedRedemption(metrics.observeRedemption, { connectorFor, mailLimits, publicUrl });
   const { allowPrivateProviders } = config;
   const tenants = new TenantCache(ground.listener);
   const schema = await buildApiSchema(
@@ -141,16 +162,19 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     trustedProxies: config.http.trustedProxies,
     log,
     isStopping: () => running.stopping,
+    tracing,
+    observe: metrics.observeRequest,
   });
   const authenticate = (authorization: string | undefined) => credentials.authenticate(authorization);
-  const sockets = await registerGraphqlSocket(server, {
+  sockets = await registerGraphqlSocket(server, {
     schema,
     ground,
+    tracing,
+    maxSocketsPerCredential: config.limits.socketsPerApiKey,
     authenticate,
     current: (actor) => credentials.current(actor),
     onAccessChange: (listener) => credentials.onChange(listener),
   });
-  const metrics = createMetrics({ feedSubscribers: () => ground.feed.subscribers, openSockets: () => sockets.open });
   const graphql = await registerGraphqlHttp(server, {
     schema,
     ground,
@@ -158,15 +182,20 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     observe: metrics.observeOperation,
   });
   running.add('graphql', () => graphql.stop());
+  await registerBulkInvitesHttp(server, { ground, authenticate });
+  await registerBulkInviteResults(server, { ground, authenticate });
 
   await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
-  const worker = await startWorkerOf(ground, options, { mailer, publicUrl, metrics, mailLimits }, running);
+  const judgeBounce = bounceJudge(ground, metrics);
+  await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, tracing, judgeBounce };
+  const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
   registerHealth(server, { ready: () => readiness(ground, worker, running) });
   await serveMetrics(server, config, metrics, log, running);
   // Last in, first out: stop accepting and drain, then everything that requests need.
-  running.add('sockets', () => sockets.stop());
+  running.add('sockets', () => sockets?.stop());
   running.add('http', () => server.close());
   await server.listen({ host: config.http.host, port });
   const mailboxUrl = await mailer.open({
@@ -174,8 +203,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     publicHost: publicUrl.hostname,
     templatesDirectory: templatesDirectory(),
     log,
+    ...(options.mailPace && { pace: options.mailPace }),
   });
-  return { publicUrl, mailboxUrl, bootstrapKeyPath, ground, stop: (notice) => running.stop(notice) };
+  return {
+    publicUrl,
+    mailboxUrl,
+    bootstrapKeyPath,
+    ground,
+    stop: (notice) => running.stop(notice),
+    handOver: () => worker.handOver(),
+  };
 }
 
 /** Links need the port before anything listens, so a port left to the system is chosen first. */
@@ -187,13 +224,53 @@ async function settlePort({ http }: Config): Promise<{ port: number; publicUrl: 
   return { port, publicUrl };
 }
 
-async function openGround(config: Config, log: Log, clock: Clock, running: Running): Promise<Ground & { url: string }> {
+/** Null when it is off; its SDK is not even loaded then. */
+async function startTracing({ tracing: { endpoint, ...options } }: Config, log: Log, running: Running) {
+  if (endpoint === null) return null;
+  const { openTracing } = await import('./telemetry/tracing.js');
+  const tracing = openTracing({ endpoint, ...options, version: version(), log });
+  running.add('tracing', () => tracing.close());
+  return tracing;
+}
+
+function openMetrics({ feed, clock, log, db, poolUse }: Foundation, openSockets: () => number): Metrics {
+  const metrics = createMetrics({
+    version: version(),
+    feed,
+    openSockets,
+    pool: poolUse,
+    jobQueue: watchJobQueue(db, log),
+  });
+  feed.onHandedOut(({ at }) => metrics.observeFeedDelay((clock.now().getTime() - at.getTime()) / SECOND));
+  feed.onTooSlow(() => metrics.observeLaggedStream());
+  return metrics;
+}
+
+interface Foundation extends Ground {
+  url: string;
+  db: Db;
+  poolUse(): PoolUse;
+}
+
+async function openGround(config: Config, log: Log, clock: Clock, running: Running): Promise<Foundation> {
   const url = config.database.url ?? (await openEmbeddedServer(config, log, running));
-  const orm = await openOrm({ url, poolSize: config.database.poolSize, entities, log });
+  const { poolSize } = config.database;
+  let pool: pg.Pool | null = null;
+  const onPool = (opened: pg.Pool) => {
+    pool = opened;
+  };
+  const orm = await openOrm({ url, poolSize, entities, log, onPool });
   running.add('database', () => orm.close());
   const listener = new Listener(url, log);
-  const feed = new FeedTail(orm.em.getConnection().getClient() as Db, listener, log);
-  return { url, orm, tables: new Tables(orm), secrets: new Secrets(config.secretKeys), clock, log, feed, listener };
+  const db = orm.em.getConnection().getClient() as Db;
+  const feed = new FeedTail(db, listener, log);
+  const tables = new Tables(orm);
+  const secrets = new Secrets(config.secretKeys);
+  return { url, orm, db, tables, secrets, clock, log, feed, listener, poolUse: () => useOf(pool, poolSize) };
+}
+
+function useOf(pool: pg.Pool | null, max: number): PoolUse {
+  return { size: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0, max };
 }
 
 async function openEmbeddedServer({ dataDir }: Config, log: Log, running: Running): Promise<string> {
@@ -220,6 +297,10 @@ function packageRoot(directory = import.meta.dirname): string {
   return existsSync(join(directory, 'package.json')) ? directory : packageRoot(dirname(directory));
 }
 
+function version(): string {
+  return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version;
+}
+
 function openConnectors(
   { allowPrivateProviders }: Config,
   log: Log,
@@ -236,6 +317,16 @@ interface JobParts {
   publicUrl: URL;
   metrics: Metrics;
   mailLimits: MailLimits;
+  tracing: Tracing | null;
+  judgeBounce: ReturnType<typeof bounceJudge>;
+}
+
+function bounceJudge(ground: Ground, metrics: Metrics) {
+  return async (report: BounceReport): Promise<BounceVerdict> => {
+    const verdict = await recordBounce(new RequestContext(ground, systemActor('Bounces')), report);
+    if (verdict.outcome === 'RECORDED') metrics.observeMail('bounced');
+    return verdict;
+  };
 }
 
 /** Logos are public pictures: private addresses are refused even where identity providers may be private. */
@@ -248,26 +339,28 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, tracing, judgeBounce }: JobParts,
   running: Running,
-): Promise<Worker> {
+): Promise<Workers> {
+  const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
   const tasks = createTasks({
-    context: (task) => new RequestContext(ground, systemActor(task), ground.log.child({ task })),
-    deliver: (message) => mailer.deliver(message),
-    bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor)),
+    bounceMailbox,
+    judgeBounce,
+    context: (task) => new RequestContext(ground, systemActor(task)),
+    mailServer: mailer,
+    mailConnections: config.mail.maxConnections,
+    bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor), metrics.observeBulkRows),
     fetchLogo: openLogoClient(ground.log, running),
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,
   });
   const db = ground.orm.em.getConnection().getClient() as Db;
-  const { concurrency } = config.worker;
+  const sizes = { concurrency: config.worker.concurrency, mailConnections: config.mail.maxConnections };
   return startWorker({
     url: ground.url,
     db,
-    tasks,
-    crontab,
-    concurrency,
+    lanes: lanesOf(observeTasks(tasks, { tracing, observe: metrics.observeJob }), crontabOf({ bounceMailbox }), sizes),
     log: ground.log,
     ...(heartbeat && { heartbeat }),
   });

@@ -84,7 +84,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),
     new InvitationStatisticsResolver(),
-    new BulkInvitesResolver(new BulkInvitesService()),
+    new BulkInvitesResolver(new BulkInvitesService(), publicUrl),
     new BulkInviteRowsResolver(),
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),

@@ -14,6 +14,7 @@ import { type DocumentNode, GraphQLError, type GraphQLSchema, type OperationDefi
 import { type Actor, stranger } from '../kernel/actor.js';
 import { RequestError, requestErrors } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
+import { currentSpan, inSpan, noteInScope } from '../kernel/scope.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
 import { checkCost, checkGuestMutationsStandAlone, checkSize, checkValues, limitRules, MAX_TOKENS } from './limits.js';
@@ -59,7 +60,9 @@ export async function registerGraphqlHttp(
   });
   await server.register(async (scope) => {
     scope.setErrorHandler((error, _request, reply) => unreadable(ground.log, error, reply));
-    scope.post('/graphql', { bodyLimit: BODY_LIMIT_BYTES }, handler);
+    scope.post('/graphql', { bodyLimit: BODY_LIMIT_BYTES }, function (request, reply) {
+      return inSpan('GraphQL', {}, async () => handler.call(this, request, reply));
+    });
   });
   return { stop: () => apollo.stop() };
 }
@@ -71,7 +74,9 @@ async function contextOf(
   if (authorization === undefined) return new RequestContext(ground, stranger);
   const actor = await authenticate(authorization);
   if (!actor) throw httpError(new RequestError('UNAUTHENTICATED'));
-  return new RequestContext(ground, actor, ground.log.child({ actor: actor.id, tenant: actor.tenantId }));
+  const { id, tenantId } = actor;
+  noteInScope({ ...(id !== null && { actor: id }), ...(tenantId !== null && { tenant: tenantId }) });
+  return new RequestContext(ground, actor);
 }
 
 /** With the status that belongs to it; by itself Apollo would answer 500. */
@@ -120,6 +125,9 @@ function observation({ observe }: GraphqlOptions): ApolloServerPlugin<RequestCon
     requestDidStart: async () => {
       const began = performance.now();
       return {
+        didResolveOperation: async ({ operation }) => {
+          if (operation) nameInScope(operation.operation, rootField(operation));
+        },
         willSendResponse: async ({ operation, response }) => {
           const result = response.body.kind === 'single' ? response.body.singleResult : response.body.initialResult;
           observe({
@@ -132,6 +140,13 @@ function observation({ observe }: GraphqlOptions): ApolloServerPlugin<RequestCon
       };
     },
   };
+}
+
+function nameInScope(kind: string, field: string): void {
+  noteInScope({ operation: field });
+  const span = currentSpan();
+  span?.rename(`${kind} ${field}`);
+  span?.set({ 'graphql.operation.type': kind, 'graphql.operation.name': field });
 }
 
 /** The schema's own field name: a bounded set, unlike the names clients give. */

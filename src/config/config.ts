@@ -20,6 +20,12 @@ export interface Config {
   mail: {
     smtpUrl: string | null;
     from: Mailbox;
+    /** Envelope sender; null: the address of `from`. */
+    returnPath: string | null;
+    /** Any of them signs what comes to the hook; empty: there is none. */
+    bounceHookSecrets: readonly string[];
+    /** Null: no mailbox is read. */
+    bounceImapUrl: string | null;
     maxConnections: number;
     mailboxSmtpPort: number;
     mailboxWebPort: number;
@@ -27,11 +33,19 @@ export interface Config {
   bootstrapApiKey: string | null;
   allowPrivateProviders: boolean;
   events: { retentionDays: number };
-  limits: { mailsPerTenantPerHour: number };
+  limits: { mailsPerTenantPerHour: number; socketsPerApiKey: number };
   worker: { concurrency: number };
   logLevel: Values['LOG_LEVEL'];
   /** Both null: no metrics are served. */
   metrics: { token: string | null; port: number | null };
+  /** `endpoint` null: tracing is off. */
+  tracing: {
+    endpoint: string | null;
+    headers: Record<string, string>;
+    serviceName: string;
+    sampler: Values['OTEL_TRACES_SAMPLER'];
+    ratio: number;
+  };
   shutdown: { drainSeconds: number };
 }
 
@@ -66,6 +80,9 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     mail: {
       smtpUrl: values.SMTP_URL,
       from: values.MAIL_FROM ?? DEVELOPMENT_MAILBOX,
+      returnPath: values.MAIL_RETURN_PATH,
+      bounceHookSecrets: values.BOUNCE_HOOK_SECRET ?? [],
+      bounceImapUrl: values.BOUNCE_IMAP_URL,
       maxConnections: values.SMTP_MAX_CONNECTIONS,
       mailboxSmtpPort: values.MAILBOX_SMTP_PORT,
       mailboxWebPort: values.MAILBOX_WEB_PORT,
@@ -73,10 +90,20 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     bootstrapApiKey: values.BOOTSTRAP_API_KEY,
     allowPrivateProviders: values.ALLOW_PRIVATE_PROVIDERS,
     events: { retentionDays: values.EVENT_RETENTION_DAYS },
-    limits: { mailsPerTenantPerHour: values.MAILS_PER_TENANT_PER_HOUR },
+    limits: {
+      mailsPerTenantPerHour: values.MAILS_PER_TENANT_PER_HOUR,
+      socketsPerApiKey: values.SOCKETS_PER_API_KEY,
+    },
     worker: { concurrency: values.WORKER_CONCURRENCY },
     logLevel: values.LOG_LEVEL,
     metrics: { token: values.METRICS_TOKEN, port: values.METRICS_PORT },
+    tracing: {
+      endpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT,
+      headers: values.OTEL_EXPORTER_OTLP_HEADERS,
+      serviceName: values.OTEL_SERVICE_NAME,
+      sampler: values.OTEL_TRACES_SAMPLER,
+      ratio: values.OTEL_TRACES_SAMPLER_ARG,
+    },
     shutdown: { drainSeconds: values.SHUTDOWN_DRAIN_SECONDS },
   });
 }

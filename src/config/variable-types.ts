@@ -24,6 +24,22 @@ export function integer(min: number, max: number) {
     .pipe(z.number().min(min, { error }).max(max, { error }));
 }
 
+export function fraction() {
+  const error = 'must be a number from 0 to 1';
+  return z
+    .string()
+    .regex(/^\d*\.?\d+$/, { error })
+    .transform(Number)
+    .pipe(z.number().max(1, { error }));
+}
+
+/** `name=value` pairs as in W3C Baggage, values percent-encoded. */
+export const headers = list()
+  .refine((pairs) => pairs.every((pair) => readHeader(pair) !== null), {
+    error: 'must be a list of name=value separated by commas, each value percent-encoded',
+  })
+  .transform((pairs) => Object.fromEntries(pairs.map((pair) => readHeader(pair) as [string, string])));
+
 /** 0: the operating system chooses. */
 export const port = integer(0, 65_535);
 
@@ -67,6 +83,20 @@ export const mailbox = z
   })
   .transform((value) => readMailbox(value) as Mailbox);
 
+/**
+ * An address with at most one `*` before its @, where the key of a mail takes its place. The rest before the @ leaves room for
+ * it in 64 octets (RFC 5321 section 4.5.3.1.1).
+ */
+export const returnPath = z.string().refine(isReturnPath, {
+  error: 'must be an address such as bounces+*@example.com: at most 10 characters and one * before the @',
+});
+
+function isReturnPath(value: string): boolean {
+  const [local = '', ...domain] = value.split('@');
+  const fits = local.split('*').length === 1 || (local.split('*').length === 2 && local.length <= 11);
+  return fits && parseEmailAddress([local.replace('*', 'key'), ...domain].join('@')) !== null;
+}
+
 function list() {
   return z.string().transform((value) =>
     value
@@ -74,6 +104,15 @@ function list() {
       .map((entry) => entry.trim())
       .filter(Boolean),
   );
+}
+
+function readHeader(pair: string): [string, string] | null {
+  const [, name = '', value = ''] = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=(.*)$/.exec(pair) ?? [];
+  try {
+    return name ? [name, decodeURIComponent(value.trim())] : null;
+  } catch {
+    return null;
+  }
 }
 
 function parseUrl(value: string): URL | null {

@@ -3,7 +3,21 @@
  * this table. Rules that concern one variable stand in its schema, rules between variables in `config.ts`.
  */
 import { z } from 'zod';
-import { cidrs, flag, integer, mailbox, origin, port, secret, secretList, text, urlOf } from './variable-types.js';
+import {
+  cidrs,
+  flag,
+  fraction,
+  headers,
+  integer,
+  mailbox,
+  origin,
+  port,
+  returnPath,
+  secret,
+  secretList,
+  text,
+  urlOf,
+} from './variable-types.js';
 
 interface Declaration<T, Default extends string | null> {
   schema: z.ZodType<T, string>;
@@ -20,6 +34,16 @@ interface Declaration<T, Default extends string | null> {
 function variable<T, Default extends string | null>(declaration: Declaration<T, Default>): Declaration<T, Default> {
   return declaration;
 }
+
+/** Of the OpenTelemetry specification. */
+const samplers = [
+  'always_on',
+  'always_off',
+  'traceidratio',
+  'parentbased_always_on',
+  'parentbased_always_off',
+  'parentbased_traceidratio',
+] as const;
 
 export const variables = {
   HOST: variable({ schema: text, default: '127.0.0.1', meaning: 'Address to listen on. `0.0.0.0` or `::` for all.' }),
@@ -84,6 +108,29 @@ export const variables = {
     shownDefault: 'Vestibule <no-reply@vestibule.example>',
     meaning: 'Sender of every mail, such as `Example <no-reply@example.com>`. Required with SMTP_URL.',
   }),
+  MAIL_RETURN_PATH: variable({
+    schema: returnPath,
+    default: null,
+    shownDefault: 'the address of MAIL_FROM',
+    meaning:
+      'Where bounces go, such as `bounces+*@example.com`: the envelope sender. The `*` becomes the key of each mail, by which a bounce is recognised.',
+  }),
+  BOUNCE_HOOK_SECRET: variable({
+    schema: secretList,
+    default: null,
+    shownDefault: 'no hook',
+    secret: true,
+    meaning:
+      'Opens `POST /mail/bounces` for requests signed with it: one secret of at least 32 characters, or several separated by commas while it is changed.',
+  }),
+  BOUNCE_IMAP_URL: variable({
+    schema: urlOf('imaps', 'imap'),
+    default: null,
+    shownDefault: 'no mailbox is read',
+    secret: true,
+    meaning:
+      'Mailbox that bounces come to, such as `imaps://user:password@imap.example.com/INBOX`. One of its own: what was read there is marked as seen.',
+  }),
   MAILBOX_SMTP_PORT: variable({
     schema: port,
     default: '1025',
@@ -118,11 +165,18 @@ export const variables = {
     unit: 'mails per hour',
     meaning: 'The most mails sent for one tenant, copies and resends included.',
   }),
+  SOCKETS_PER_API_KEY: variable({
+    schema: integer(1, 1_000_000),
+    default: '10000',
+    unit: 'sockets per process',
+    meaning: 'The most GraphQL sockets one API key may hold open at one process; each carries up to 100 subscriptions.',
+  }),
   WORKER_CONCURRENCY: variable({
     schema: integer(1, 100),
     default: '4',
     unit: 'jobs',
-    meaning: 'How many jobs one process works on at once.',
+    meaning:
+      'How many jobs one process works on at once, mails apart: of those there are as many as their server takes.',
   }),
   LOG_LEVEL: variable({
     schema: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
@@ -144,6 +198,31 @@ export const variables = {
     default: null,
     shownDefault: 'none',
     meaning: 'Port of its own for `/metrics`, on HOST; without a token it is open to whoever reaches it.',
+  }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: variable({
+    schema: urlOf('http', 'https'),
+    default: null,
+    shownDefault: 'none: no traces',
+    meaning:
+      'OpenTelemetry collector that takes OTLP over HTTP as JSON, such as `http://localhost:4318`; traces go to `/v1/traces` below it.',
+  }),
+  OTEL_EXPORTER_OTLP_HEADERS: variable({
+    schema: headers,
+    default: '',
+    shownDefault: 'none',
+    secret: true,
+    meaning: 'Headers for the collector: `name=value`, separated by commas, values percent-encoded.',
+  }),
+  OTEL_SERVICE_NAME: variable({ schema: text, default: 'vestibule', meaning: 'What the gateway is called in traces.' }),
+  OTEL_TRACES_SAMPLER: variable({
+    schema: z.enum(samplers, { error: `must be one of ${samplers.join(', ')}` }),
+    default: 'parentbased_always_on',
+    meaning: `Which traces are kept: ${samplers.map((name) => `\`${name}\``).join(', ')}.`,
+  }),
+  OTEL_TRACES_SAMPLER_ARG: variable({
+    schema: fraction(),
+    default: '1',
+    meaning: 'Share of the traces that the two `traceidratio` samplers keep, 0 to 1.',
   }),
   SHUTDOWN_DRAIN_SECONDS: variable({
     schema: integer(0, 600),

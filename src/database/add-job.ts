@@ -1,8 +1,9 @@
 /**
  * Work that leaves the database is a job added in the transaction of the change it follows from: both happen or neither.
- * Payloads carry ids and versions, never secrets. Who runs a job is `jobs/`.
+ * Payloads carry ids and versions, never secrets; while tracing is on, also a `traceparent`. Who runs a job is `jobs/`.
  */
 import { type RawBuilder, sql } from 'kysely';
+import { currentTraceparent } from '../kernel/scope.js';
 import type { Tx } from './transaction.js';
 
 export interface JobOptions {
@@ -13,6 +14,8 @@ export interface JobOptions {
   /** Lower runs first. Default 0. */
   priority?: number;
   runAt?: Date;
+  /** Among jobs of one priority the oldest runs first; this one counts as so many milliseconds older. Default 0. */
+  headStart?: number;
   /** Default 25, which with the worker's back-off is about three days. */
   maxAttempts?: number;
 }
@@ -22,8 +25,9 @@ export const jobPriority = { passcode: -20, single: -10, bulkWork: 0, bulkMail: 
 export async function addJob(tx: Tx, task: string, payload: object, options: JobOptions = {}): Promise<void> {
   await sql`
     select from graphile_worker.add_job(
-      ${task}, payload => ${JSON.stringify(payload)}::json, queue_name => ${options.queueName ?? null}::text,
-      run_at => ${options.runAt ?? null}::timestamptz, max_attempts => ${options.maxAttempts ?? null}::smallint,
+      ${task}, payload => ${payloadText(payload, currentTraceparent())}::json, queue_name => ${options.queueName ?? null}::text,
+      run_at => coalesce(${options.runAt ?? null}::timestamptz, now() - make_interval(secs => ${(options.headStart ?? 0) / 1000})),
+      max_attempts => ${options.maxAttempts ?? null}::smallint,
       job_key => ${options.jobKey ?? null}::text, priority => ${options.priority ?? null}::smallint)`.execute(tx.db);
 }
 
@@ -32,6 +36,12 @@ export interface NewJob {
   payload: object;
   jobKey: string;
   priority: number;
+  /** Of the request it comes from, when that is not the one at hand. */
+  traceparent?: string | undefined;
+}
+
+function payloadText(payload: object, traceparent: string | undefined): string {
+  return JSON.stringify(traceparent ? { ...payload, traceparent } : payload);
 }
 
 /** Many jobs in one statement; their keys are distinct. */
@@ -42,8 +52,10 @@ export async function addJobs(tx: Tx, jobs: readonly NewJob[]): Promise<void> {
 
 /** Jobs as rows, for statements that add them beside other things: `select ${jobSpec} from ${jobRows(jobs)} job`. */
 export function jobRows(jobs: readonly NewJob[]): RawBuilder<unknown> {
+  const here = currentTraceparent();
+  const payloads = jobs.map(({ payload, traceparent }) => payloadText(payload, traceparent ?? here));
   return sql`(
-    select * from unnest(${jobs.map((job) => job.task)}::text[], ${jobs.map((job) => JSON.stringify(job.payload))}::json[],
+    select * from unnest(${jobs.map((job) => job.task)}::text[], ${payloads}::json[],
       ${jobs.map((job) => job.jobKey)}::text[], ${jobs.map((job) => job.priority)}::smallint[])
       with ordinality as job (task, payload, key, priority, position)
   )`;

@@ -8,6 +8,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, MikroORM, type Options } from '@mikro-orm/postgresql';
 import pg from 'pg';
 import type { Log } from '../kernel/log.js';
+import { dropDeadConnections } from './dead-connections.js';
 import { migrations } from './migrations/index.js';
 import { PreparedStatements } from './prepared-statements.js';
 
@@ -49,6 +50,7 @@ export function ormConfig({ url, poolSize, entities, log, onPool }: OrmOptions):
       options: PLANNER_OPTIONS,
       types: timesAsDates(),
       onPoolCreated: (pool: pg.Pool) => {
+        dropDeadConnections(pool);
         new PreparedStatements().use(pool);
         onPool?.(pool);
       },

@@ -7,6 +7,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import type { EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import type { Kysely } from 'kysely';
 import pg from 'pg';
+import { inSpan, noteInScope } from '../kernel/scope.js';
 
 /** What `sql` statements run on; untyped, because statements name their own result. */
 // biome-ignore lint/suspicious/noExplicitAny: tables are not typed here, each statement declares its row
@@ -29,7 +30,7 @@ export type Scope = Pick<Tx, 'db' | 'tenantId'>;
 
 /** `work` may run several times; it must not do anything that a rollback does not undo. */
 export function inTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return withRetries(() => attemptTransaction(orm, tenantId, work));
+  return inDatabaseSpan('transaction', tenantId, () => withRetries(() => attemptTransaction(orm, tenantId, work)));
 }
 
 /**
@@ -41,7 +42,14 @@ export function inOneStatement<T>(
   tenantId: string | null,
   work: (scope: Scope) => Promise<T>,
 ): Promise<T> {
-  return withRetries(() => work({ db: orm.em.getConnection().getClient() as Db, tenantId }));
+  return inDatabaseSpan('statement', tenantId, () =>
+    withRetries(() => work({ db: orm.em.getConnection().getClient() as Db, tenantId })),
+  );
+}
+
+function inDatabaseSpan<T>(name: string, tenantId: string | null, work: () => Promise<T>): Promise<T> {
+  if (tenantId) noteInScope({ tenant: tenantId });
+  return inSpan(name, { kind: 'client', attributes: { 'db.system.name': 'postgresql' } }, work);
 }
 
 async function withRetries<T>(work: () => Promise<T>): Promise<T> {

@@ -5,6 +5,7 @@
 import { type Job, Logger } from 'graphile-worker';
 import { describeFault, isDatabaseError } from '../kernel/fault.js';
 import type { Log } from '../kernel/log.js';
+import { inScopeOf } from '../kernel/scope.js';
 
 interface FailureMeta {
   failure?: boolean;
@@ -19,12 +20,11 @@ export function workerLogger(log: Log): Logger {
       const { id, task_identifier: task, attempts, max_attempts: of } = job;
       // PostgreSQL's own detail shows the values of a row.
       const detail = isDatabaseError(error) ? undefined : error.detail;
-      log.warn(
-        { job: id, task, attempts, of, error: describeFault(error).message, detail },
-        'an attempt of a job failed',
-      );
+      const told = { job: id, task, attempts, of, error: describeFault(error).message, detail };
+      inScopeOf(error, () => log.warn(told, 'an attempt of a job failed'));
     } else if (level === 'error') log.error({}, message);
-    else if (level === 'warning') log.warn({}, message);
+    // Not meant for us: jobs that wait for a mail server need no connection each.
+    else if (level === 'warning' && !message.includes('maxPoolSize')) log.warn({}, message);
     else log.debug({}, message);
   });
 }

@@ -4,7 +4,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { addJobs } from '../database/add-job.js';
-import { queueBulkInviteRun } from '../features/bulk-invites/bulk-invites.service.js';
+import { queueBulkInviteRun, RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { mailJobs } from '../features/invitations/invitation-mail-jobs.service.js';
 import { later, MINUTE } from '../kernel/clock.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -15,23 +15,35 @@ const BATCH = 1000;
 
 export async function requeueLostWork(ctx: RequestContext): Promise<void> {
   const before = later(ctx.clock.now(), -GRACE_MILLISECONDS);
-  let mails = 0;
-  for (let found = BATCH; found === BATCH; mails += found) found = await requeueMails(ctx, before);
+  const mails = await requeueMails(ctx, before);
   const bulkInvites = await requeueBulkInvites(ctx, before);
+  await forgetSuperseded(ctx);
   if (mails + bulkInvites > 0) ctx.log.warn({ mails, bulkInvites }, 'work without a job was queued again');
 }
 
+/** Batch by batch in the order of ids, so that none is looked at twice. */
 async function requeueMails(ctx: RequestContext, before: Date): Promise<number> {
+  let mails = 0;
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const found = await requeueBatch(ctx, before, after);
+    mails += found.length;
+    after = found.length === BATCH ? found.at(-1) : undefined;
+  }
+  return mails;
+}
+
+/** @returns their ids */
+async function requeueBatch(ctx: RequestContext, before: Date, after: string): Promise<string[]> {
   const { rows } = await sql<{ id: string; linkVersion: number; bulk: boolean }>`
     select i.id, i.link_version as "linkVersion", i.bulk_invite_id is not null as bulk
     from invitation i
     where i.delivery = 'QUEUED' and i.status = 'PENDING' and i.expires_at > ${ctx.clock.now()} and i.created_at < ${before}
-      and ${hasNoJob(sql`'invitation-mail/' || i.id || '/' || i.link_version`)}
+      and i.id > ${after} and ${hasNoJob(sql`'invitation-mail/' || i.id || '/' || i.link_version`)}
     order by i.id limit ${BATCH}`.execute(ctx.db);
   // Without copies: which of them went out is not known, and nobody waits for them.
   const jobs = rows.flatMap(({ id, linkVersion, bulk }) => mailJobs(id, linkVersion, [], bulk));
   await ctx.transaction(null, (tx) => addJobs(tx, jobs));
-  return rows.length;
+  return rows.map(({ id }) => id);
 }
 
 async function requeueBulkInvites(ctx: RequestContext, before: Date): Promise<number> {
@@ -48,4 +60,15 @@ function hasNoJob(key: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`not exists (
     select from graphile_worker.jobs job
     where job.key = ${key} and (job.attempts < job.max_attempts or job.locked_at is not null))`;
+}
+
+/**
+ * A job that queued its successor and then died with its process: graphile-worker took its key away and its attempts with it.
+ * Nobody will ever run it, and it is no failure.
+ */
+async function forgetSuperseded(ctx: RequestContext): Promise<void> {
+  await sql`
+    delete from graphile_worker._private_jobs job using graphile_worker._private_tasks task
+    where task.id = job.task_id and task.identifier = ${RUN_BULK_INVITE_TASK} and job.key is null
+      and job.attempts >= job.max_attempts and job.locked_at is null`.execute(ctx.db);
 }

@@ -6,34 +6,28 @@ import type { JobHelpers, TaskList } from 'graphile-worker';
 import { sql } from 'kysely';
 import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.service.js';
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
-import {
-  type LinkVersion,
-  loadInvitationCopy,
-  loadInvitationMail,
-  markFailed,
-  markSent,
-} from '../features/invitations/delivery.service.js';
+import { endSilentUploads, REMOVE_STAGED_ROWS_TASK, removeStagedRows } from '../features/bulk-invites/end-uploads.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
-import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invitation-mail-jobs.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
-import { loadPasscodeMail, markPasscodeSent } from '../features/redemption/passcodes.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
+import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
-import type { MailMessage } from '../kernel/mail-message.js';
-import { PermanentMailError, TemporaryMailError } from '../mail/mail-errors.js';
+import type { BounceMailbox } from '../mail/bounce-mailbox.js';
 import type { RequestContext } from '../request/request-context.js';
+import { READ_BOUNCES_TASK, readBounces } from './bounce-jobs.js';
+import { forgetIdleQueues } from './forget-idle-queues.js';
+import { type MailJobParts, mailHandlers } from './mail-jobs.js';
 import { pruneEvents } from './prune-events.js';
 import { requeueLostWork } from './requeue-lost-work.js';
 
-export interface TaskParts {
-  context(task: string): RequestContext;
-  deliver(message: MailMessage): Promise<void>;
+export interface TaskParts extends MailJobParts {
+  /** Null: no mailbox is read. */
+  bounceMailbox: BounceMailbox | null;
+  judgeBounce(report: BounceReport): Promise<BounceVerdict>;
   bulkInvites: BulkInviteRun;
   fetchLogo(url: string): Promise<Response>;
-  publicUrl: URL;
   eventRetentionDays: number;
-  observeMail(outcome: 'sent' | 'failed' | 'postponed'): void;
 }
 
 type Handler = (ctx: RequestContext, payload: never, helpers: JobHelpers) => Promise<void>;
@@ -41,37 +35,22 @@ type Handler = (ctx: RequestContext, payload: never, helpers: JobHelpers) => Pro
 const IDEMPOTENCY_HOURS = 24;
 
 export function createTasks(parts: TaskParts): TaskList {
-  const { publicUrl } = parts;
   const handlers: Record<string, Handler> = {
-    [INVITATION_MAIL_TASK]: async (ctx, link: LinkVersion, helpers) => {
-      const message = await loadInvitationMail(ctx, link, publicUrl);
-      if (!message) return;
-      const failure = await attempt(parts, message, helpers);
-      await (failure ? markFailed(ctx, link, failure) : markSent(ctx, link));
-    },
-    [INVITATION_COPY_TASK]: async (ctx, { copy, ...link }: LinkVersion & { copy: number }, helpers) => {
-      const message = await loadInvitationCopy(ctx, link, copy);
-      const failure = message && (await attempt(parts, message, helpers));
-      if (failure)
-        ctx.log.warn(
-          { invitation: link.invitationId, copy, failure },
-          'a copy of an invitation could not be delivered',
-        );
-    },
-    send_passcode_mail: async (ctx, { passcodeId }: { passcodeId: string }, helpers) => {
-      const message = await loadPasscodeMail(ctx, passcodeId);
-      if (!message) return;
-      const failure = await attempt(parts, message, helpers);
-      if (failure) ctx.log.warn({ passcode: passcodeId, failure }, 'a passcode could not be delivered');
-      await markPasscodeSent(ctx, passcodeId);
-    },
-    [RUN_BULK_INVITE_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal }) =>
-      parts.bulkInvites.run(ctx, bulkInviteId, abortSignal ? { signal: abortSignal } : {}),
+    ...mailHandlers(parts),
+    ...bounceHandlers(parts),
+    [RUN_BULK_INVITE_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal, job }) =>
+      parts.bulkInvites.takeTurn(ctx, bulkInviteId, {
+        ...(abortSignal && { signal: abortSignal }),
+        isLastAttempt: job.attempts >= job.max_attempts,
+      }),
     [FETCH_LOGO_TASK]: (ctx, logo: LogoToFetch) => fetchLogo(ctx, parts.fetchLogo, logo),
+    [REMOVE_STAGED_ROWS_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal }) =>
+      removeStagedRows(ctx, bulkInviteId, abortSignal),
+    end_silent_uploads: (ctx) => endSilentUploads(ctx),
     expire_invitations: async (ctx) => {
       while (await sweepExpiredInvitations(ctx)) ctx.log.debug({}, 'expired a batch of invitations');
     },
-    clean_up: async (ctx) => {
+    clean_up: async (ctx, _payload, { abortSignal }) => {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
@@ -79,7 +58,8 @@ export function createTasks(parts: TaskParts): TaskList {
         ctx.db,
       );
       await requeueLostWork(ctx);
-      await pruneEvents(ctx, later(now, -parts.eventRetentionDays * DAY));
+      await forgetIdleQueues(ctx.db);
+      await pruneEvents(ctx, later(now, -parts.eventRetentionDays * DAY), abortSignal);
     },
   };
   return Object.fromEntries(
@@ -91,25 +71,21 @@ export function createTasks(parts: TaskParts): TaskList {
 }
 
 /** What runs by the clock, in UTC. Cron entries of several processes make one job. */
-export const crontab = `
+const crontab = `
 * * * * * expire_invitations ?max=3
+* * * * * end_silent_uploads ?max=3
 */10 * * * * clean_up ?max=3
 `;
 
-/**
- * @returns why the mail will never arrive, or null when it is on its way.
- * @throws TemporaryMailError while there are attempts left: the worker comes again, later each time.
- */
-async function attempt(parts: TaskParts, message: MailMessage, helpers: JobHelpers): Promise<string | null> {
-  try {
-    await parts.deliver(message);
-    parts.observeMail('sent');
-    return null;
-  } catch (error) {
-    if (!(error instanceof TemporaryMailError || error instanceof PermanentMailError)) throw error;
-    const final = error instanceof PermanentMailError || helpers.job.attempts >= helpers.job.max_attempts;
-    parts.observeMail(final ? 'failed' : 'postponed');
-    if (!final) throw error;
-    return error.reason;
-  }
+/** One after the other, also over processes: a reading may take longer than a minute. */
+const bounceCrontab = `* * * * * ${READ_BOUNCES_TASK} ?max=1&queue=${READ_BOUNCES_TASK}
+`;
+
+export function crontabOf({ bounceMailbox }: Pick<TaskParts, 'bounceMailbox'>): string {
+  return bounceMailbox ? crontab + bounceCrontab : crontab;
+}
+
+/** Only where a mailbox is named, so that other processes leave the job to those that know it. */
+function bounceHandlers({ bounceMailbox, judgeBounce }: TaskParts): Record<string, Handler> {
+  return bounceMailbox ? { [READ_BOUNCES_TASK]: (ctx) => readBounces(ctx, bounceMailbox, judgeBounce) } : {};
 }

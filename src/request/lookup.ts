@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type { Row } from '../database/table.js';
 import { refuse } from '../kernel/errors.js';
 import { type IdType, isIdOf } from '../kernel/ids.js';
+import { noteInScope } from '../kernel/scope.js';
 import type { RequestContext } from './request-context.js';
 
 export function rowById<E extends object>(
@@ -52,6 +53,7 @@ export async function tenantOf<E extends object>(
 ): Promise<string> {
   const row = isIdOf(type, id) ? ((await rowById(ctx, entity, id)) as { tenantId?: string } | null) : null;
   if (!row?.tenantId) throw refuse('NOT_FOUND', { field: [field] });
+  noteInScope({ tenant: row.tenantId });
   return row.tenantId;
 }
 
@@ -60,6 +62,7 @@ export async function reachTenant(ctx: RequestContext, tenantId: string): Promis
   if (ctx.scope === tenantId) return tenantId;
   const exists = ctx.scope === null && (await tenantExists(ctx, tenantId));
   if (!exists) throw refuse('NOT_FOUND', { field: ['tenantId'] });
+  noteInScope({ tenant: tenantId });
   return tenantId;
 }
 

@@ -42,7 +42,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     redemption,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
-    context: (request) => new RequestContext(ground, stranger, ground.log.child({ requestId: request.id })),
+    context: () => new RequestContext(ground, stranger),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
     show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
   };
@@ -72,13 +72,8 @@ function showError(
 ): FastifyReply {
   const found = problemOf(error);
   const route = request.routeOptions.url;
-  if (found.code === 'INTERNAL_SERVER_ERROR')
-    log.error({ requestId: request.id, route, error: describeFault(error) }, 'a page failed');
-  else
-    log.info(
-      { requestId: request.id, route, code: found.code, detail: (error as { detail?: string }).detail },
-      'a page refused',
-    );
+  if (found.code === 'INTERNAL_SERVER_ERROR') log.error({ route, error: describeFault(error) }, 'a page failed');
+  else log.info({ route, code: found.code, detail: (error as { detail?: string }).detail }, 'a page refused');
   if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
   return tools.show(reply, problemPage(found, tools.setting(request)));
 }

@@ -106,6 +106,8 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
       { input: { ...input, defaults: { landingAppId: appId } }, field: ['defaults', 'landingAppId'] },
     ];
   },
+  cancelBulkInvite: (_, { bulkInviteId }) => [{ input: { bulkInviteId } }],
+  retryBulkInviteRows: (_, { bulkInviteId }) => [{ input: { bulkInviteId } }],
   // A guest's operations know no ids but handles and tokens: an id in their place opens nothing.
   beginRedemption: (_, { invitationId }) => [{ input: { token: invitationId }, code: 'INVITATION_NOT_FOUND' }],
   sendRedemptionPasscode: (_, { invitationId }) => [

@@ -49,6 +49,36 @@ describe('the configuration', () => {
     expect(config.mail.from).toEqual({ name: 'Example', address: 'no-reply@example.com' });
   });
 
+  it('leaves tracing off until a collector is named', () => {
+    expect(loadConfig({ SECRET_KEYS: secretKey }).tracing.endpoint).toBeNull();
+    const env = {
+      OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector.example:4318',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Basic%20abc, x-team=guests',
+      OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
+    };
+    expect(loadConfig({ SECRET_KEYS: secretKey, ...env }).tracing).toEqual({
+      endpoint: 'http://collector.example:4318',
+      headers: { authorization: 'Basic abc', 'x-team': 'guests' },
+      serviceName: 'vestibule',
+      sampler: 'parentbased_traceidratio',
+      ratio: 0.25,
+    });
+    expect(
+      problemsOf({
+        OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4317',
+        OTEL_EXPORTER_OTLP_HEADERS: 'no value',
+        OTEL_TRACES_SAMPLER: 'sometimes',
+        OTEL_TRACES_SAMPLER_ARG: '1.5',
+      }).map((problem) => problem.split(' ')[0]),
+    ).toEqual([
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'OTEL_EXPORTER_OTLP_HEADERS',
+      'OTEL_TRACES_SAMPLER',
+      'OTEL_TRACES_SAMPLER_ARG',
+    ]);
+  });
+
   it('counts an empty variable as absent', () => {
     const config = loadConfig({ SECRET_KEYS: secretKey, PORT: '', DATABASE_URL: ' ', BOOTSTRAP_API_KEY: '' });
     expect(config.http.port).toBe(4000);

@@ -11,6 +11,7 @@ import { startApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config/config.js';
 import type { Clock } from '../../src/kernel/clock.js';
 import { type Log, silentLog } from '../../src/kernel/log.js';
+import type { PaceTimes } from '../../src/mail/mail-pace.js';
 import { createTestDatabase } from './postgres.js';
 import { type ReceivedMail, startSmtpServer, type TestSmtpServer } from './smtp-server.js';
 import { makeTemporaryDataDir } from './temporary-data-dir.js';
@@ -34,9 +35,14 @@ export interface GatewayOptions {
   env?: Record<string, string>;
   log?: Log;
   smtp?: TestSmtpServer;
+  /** How long mails wait for a mail server that is away. Default: shorter than in production. */
+  mailPace?: PaceTimes;
   /** Of an existing database: a second process on it. */
   databaseUrl?: string;
 }
+
+/** Milliseconds. */
+const quickPace: PaceTimes = { firstPause: 50, longestPause: 400, recovery: 60_000 };
 
 export interface GraphqlAnswer {
   status: number;
@@ -69,7 +75,7 @@ export async function startTestGateway(options: GatewayOptions = {}) {
     DATA_DIR: await makeTemporaryDataDir(),
     ...options.env,
   });
-  const app = await startApp({ config, clock, log: options.log ?? testLog() });
+  const app = await startApp({ config, clock, log: options.log ?? testLog(), mailPace: options.mailPace ?? quickPace });
   const url = app.publicUrl.origin;
   const sql = new pg.Pool({ connectionString: databaseUrl, max: 2 });
   // Dropping the database may end a connection before the pool has.

@@ -1,26 +1,29 @@
 /**
  * A batch that arrives as a stream of any length. It is RECEIVING from before the first byte: its rows go in by buffers, each
  * a short transaction of its own, and nothing is held open while the client sends. Whole, it is QUEUED like any other batch;
- * cut off, it is FAILED, its key free and its rows taken out again. Owned here: that life, and who ends it when its process
- * cannot. Not owned: bytes on the wire (`api/bulk-invites-http.ts`), reading CSV (`invite-csv.ts`), cancelling.
+ * cut off, it is FAILED, its key free and its rows taken out again. Owned here: that life. Not owned: its end before
+ * it is whole (`end-uploads.ts`), bytes on the wire (`api/bulk-invites-http.ts`), reading CSV (`invite-csv.ts`), cancelling.
  */
-import { createHash, type Hash } from 'node:crypto';
 import { type RawBuilder, sql } from 'kysely';
-import { addJobs, jobPriority } from '../../database/add-job.js';
 import type { Tx } from '../../database/transaction.js';
 import { SECOND } from '../../kernel/clock.js';
-import { refuse, UserError, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
+import { refuse, UserError, type UserErrorEntry } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
-import {
-  holdIdempotencyKey,
-  releaseIdempotencyKey,
-  replayIdempotently,
-  settleIdempotencyKey,
-} from '../../request/idempotency.js';
+import { holdIdempotencyKey, replayIdempotently, settleIdempotencyKey } from '../../request/idempotency.js';
 import { reachTenant } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { BULK_INVITE_CHANNEL } from './bulk-invite-progress.js';
 import { queueBulkInviteRun } from './bulk-invites.service.js';
+import {
+  cutOff,
+  endUploads,
+  isReceiving,
+  isSilent,
+  releaseUploadKey,
+  SILENT_SECONDS,
+  UPLOAD_OPERATION,
+} from './end-uploads.js';
+import { FileBytes } from './file-bytes.js';
 import { type InviteCsv, openInviteCsv } from './invite-csv.js';
 import { RowDocument, stageDocument } from './stage-rows.js';
 import { type BatchRequest, checkBatch, storeBatch } from './store-batch.js';
@@ -41,21 +44,13 @@ export interface Upload {
   receive(file: AsyncIterable<Buffer>, signal?: AbortSignal): Promise<void>;
 }
 
-export const REMOVE_STAGED_ROWS_TASK = 'remove_staged_rows';
-
-const OPERATION = 'uploadBulkInvite';
-
 /** At least so many rows in one transaction: it takes some 20 ms, and an open one holds back the feed of every tenant. */
 const BUFFER_ROWS = 2000;
 /** As rows may be long, and the buffers of all uploads lie in memory. */
 const BUFFER_BYTES = 2 * 1024 * 1024;
-/** Rows deleted in one transaction. */
-const REMOVED_ROWS = 5000;
 
 /** An upload shows that it lives although nobody sends enough for a buffer. */
 const SIGN_OF_LIFE_MILLISECONDS = 10 * SECOND;
-/** Without one it is taken for dead: several are missed by a process that is busy or paused. */
-const SILENT_SECONDS = 60;
 
 /**
  * Refuses what can be refused before the file is read, and makes the batch.
@@ -82,14 +77,14 @@ export async function beginUpload(ctx: RequestContext, { idempotencyKey, ...requ
 
 /** @returns the batch that was made under this key before; null when the key is held for the new one. */
 async function holdKey(ctx: RequestContext, tx: Tx, key: string, bulkInviteId: string): Promise<string | null> {
-  const hold = () => holdIdempotencyKey(ctx, tx, { operation: OPERATION, key }, { bulkInviteId });
+  const hold = () => holdIdempotencyKey(ctx, tx, { operation: UPLOAD_OPERATION, key }, { bulkInviteId });
   const earlier = await hold();
   if (!earlier) return null;
   const { bulkInviteId: earlierId } = earlier.result;
   if (earlier.isSettled) return earlierId;
   await endUploads(ctx, tx, sql`id = ${earlierId} and ${isSilent}`, cutOff());
   if (await isReceiving(tx, earlierId)) throw stillArriving();
-  await releaseKeyOf(tx, earlierId, ctx.actor.id);
+  await releaseUploadKey(tx, earlierId, ctx.actor.id);
   await hold();
   return null;
 }
@@ -119,7 +114,7 @@ class RepeatedUpload implements Upload {
     await bytes.readAll();
     const input = { ...request, sha256: bytes.sha256() };
     const scope = { db: ctx.db, tenantId: request.tenantId };
-    await replayIdempotently(ctx, scope, { operation: OPERATION, key: key as string, input });
+    await replayIdempotently(ctx, scope, { operation: UPLOAD_OPERATION, key: key as string, input });
   }
 }
 
@@ -201,7 +196,7 @@ class FirstUpload implements Upload {
       await this.#moveOn(tx, sql`status = 'QUEUED', warnings = ${warnings}, received_at = null`);
       if (this.#key !== null) {
         const input = { ...this.#request, sha256 };
-        await settleIdempotencyKey(this.#ctx, tx, { operation: OPERATION, key: this.#key, input });
+        await settleIdempotencyKey(this.#ctx, tx, { operation: UPLOAD_OPERATION, key: this.#key, input });
       }
       await queueBulkInviteRun(tx, tenantId, this.bulkInviteId);
     });
@@ -240,7 +235,7 @@ class FirstUpload implements Upload {
     try {
       await this.#ctx.transaction(this.#request.tenantId, async (tx) => {
         await endUploads(this.#ctx, tx, sql`id = ${this.bulkInviteId}`, entries);
-        await releaseKeyOf(tx, this.bulkInviteId, this.#ctx.actor.id);
+        await releaseUploadKey(tx, this.bulkInviteId, this.#ctx.actor.id);
       });
     } catch (fault) {
       this.#ctx.log.warn(
@@ -249,133 +244,6 @@ class FirstUpload implements Upload {
       );
     }
   }
-}
-
-/** The file's bytes on their way to the parser: counted, hashed, and cut short by a signal. */
-class FileBytes implements AsyncIterable<Buffer> {
-  readonly #source: AsyncIterable<Buffer>;
-  readonly #signal: AbortSignal | undefined;
-  readonly #hash: Hash = createHash('sha256');
-  #read = 0;
-
-  constructor(source: AsyncIterable<Buffer>, signal?: AbortSignal) {
-    this.#source = source;
-    this.#signal = signal;
-  }
-
-  get read(): number {
-    return this.#read;
-  }
-
-  /** Of all bytes, so only at the end. */
-  sha256(): string {
-    return this.#hash.digest('hex');
-  }
-
-  async readAll(): Promise<void> {
-    for await (const _ of this);
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void> {
-    const pieces = this.#source[Symbol.asyncIterator]();
-    try {
-      for (;;) {
-        const { done, value } = await orAborted(() => pieces.next(), this.#signal);
-        if (done) return;
-        this.#read += value.length;
-        this.#hash.update(value);
-        yield value;
-      }
-    } finally {
-      // After an abort it waits for bytes that nobody may ever send, and would not return before them.
-      if (!this.#signal?.aborted) await pieces.return?.();
-    }
-  }
-}
-
-/** Not `Promise.race` with one promise for all: what waits for it would be remembered until the file's end. */
-function orAborted<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work();
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason as Error);
-    if (signal.aborted) return abort();
-    signal.addEventListener('abort', abort, { once: true });
-    work()
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', abort));
-  });
-}
-
-/** Ends the uploads that nobody receives any more: their process was killed, or lost the database. */
-export async function endSilentUploads(ctx: RequestContext): Promise<void> {
-  const ended = await ctx.transaction(null, (tx) => endUploads(ctx, tx, isSilent, cutOff()));
-  if (ended > 0) ctx.log.warn({ uploads: ended }, 'uploads fell silent and were ended');
-}
-
-const isSilent = sql`received_at < now() - make_interval(secs => ${SILENT_SECONDS})`;
-
-/** @returns how many of those that are RECEIVING are FAILED now. */
-async function endUploads(
-  ctx: RequestContext,
-  tx: Tx,
-  which: RawBuilder<unknown>,
-  errors: UserErrorEntry[],
-): Promise<number> {
-  const { rows } = await sql<{ id: string; tenantId: string; createdById: string | null }>`
-    with ended as (
-      update bulk_invite set status = 'FAILED', total_rows = 0, errors = ${JSON.stringify(errors)}::jsonb,
-        finished_at = ${ctx.clock.now()}
-      where status = 'RECEIVING' and ${which} returning id, tenant_id as "tenantId", created_by_id as "createdById"
-    )
-    select *, pg_notify(${BULK_INVITE_CHANNEL}, id) from ended`.execute(tx.db);
-  for (const { id, tenantId, createdById } of rows) await releaseKeyOf({ ...tx, tenantId }, id, createdById);
-  await addJobs(
-    tx,
-    rows.map(({ id }) => ({
-      task: REMOVE_STAGED_ROWS_TASK,
-      payload: { bulkInviteId: id },
-      jobKey: `remove-staged-rows/${id}`,
-      priority: jobPriority.bulkMail,
-    })),
-  );
-  return rows.length;
-}
-
-function releaseKeyOf(tx: Tx, bulkInviteId: string, actorId: string | null): Promise<void> {
-  return releaseIdempotencyKey(tx, { actorId, operation: OPERATION, result: { bulkInviteId } });
-}
-
-async function isReceiving(tx: Tx, id: string): Promise<boolean> {
-  const { rows } = await sql`select from bulk_invite where id = ${id} and status = 'RECEIVING'`.execute(tx.db);
-  return rows.length > 0;
-}
-
-/**
- * Takes the rows of an upload that FAILED out again, batch by batch.
- * @throws the signal's reason between two batches: the job is to be run again.
- */
-export async function removeStagedRows(ctx: RequestContext, bulkInviteId: string, signal?: AbortSignal): Promise<void> {
-  for (let removed = REMOVED_ROWS; removed === REMOVED_ROWS; ) {
-    signal?.throwIfAborted();
-    removed = await ctx.transaction(null, async ({ db }) => {
-      const { rows } = await sql<{ removed: number }>`
-        with batch as (
-          select r.row_number from bulk_invite_row r join bulk_invite b on b.id = r.bulk_invite_id
-          where b.id = ${bulkInviteId} and b.status = 'FAILED' and b.total_rows = 0
-          order by r.row_number limit ${REMOVED_ROWS}
-        ),
-        gone as (
-          delete from bulk_invite_row r using batch
-          where r.bulk_invite_id = ${bulkInviteId} and r.row_number = batch.row_number
-        )
-        select count(*)::int as removed from batch`.execute(db);
-      return rows[0]?.removed ?? 0;
-    });
-  }
-}
-
-function cutOff(): UserErrorEntry[] {
-  return [userErrorEntry('UPLOAD_INCOMPLETE', { field: ['file'] })];
 }
 
 function stillArriving(): UserError {

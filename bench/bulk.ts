@@ -13,6 +13,7 @@ import pg from 'pg';
 import { freePort } from '../src/database/embedded-process.js';
 import { startEmbeddedServer } from '../src/database/embedded-server.js';
 import { silentLog } from '../src/kernel/log.js';
+import { median } from './median.js';
 import { type Running, startProcess, untilReady } from './processes.js';
 import { parentOf, processorSeconds } from './processor-time.js';
 
@@ -280,11 +281,6 @@ function memoryOf({ child }: Running): number {
   }
 }
 
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 export function describeBulk({ raw, ours, ratio, processor, memory }: BulkRate): string {
   const { copy, gateway, postgres } = processor;
   return [
@@ -296,5 +292,3 @@ export function describeBulk({ raw, ours, ratio, processor, memory }: BulkRate):
     ),
   ].join('\n');
 }
-
-if (import.meta.main) console.log(describeBulk(await measureBulk()));

@@ -16,6 +16,7 @@ import { freePort } from '../src/database/embedded-process.js';
 import { startEmbeddedServer } from '../src/database/embedded-server.js';
 import { silentLog } from '../src/kernel/log.js';
 import type { Order, ReaderOptions, Report } from './feed-readers.js';
+import { median } from './median.js';
 import { type Running, startProcess, untilReady } from './processes.js';
 import { processorSeconds } from './processor-time.js';
 
@@ -358,11 +359,6 @@ function memoryOf({ child }: Running): number {
   }
 }
 
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 export function describeFeed({ fanOut, tenfold, latency, growth, rawGrowth }: FeedResult): string {
   const describe = (name: string, each: FanOut) =>
     `${name}: raw ${Math.round(each.raw)}/s, ours ${Math.round(each.ours)}/s, ratio ${each.ratio.toFixed(2)}; processor ` +
@@ -376,5 +372,3 @@ export function describeFeed({ fanOut, tenfold, latency, growth, rawGrowth }: Fe
       `ours p50 ${latency.ours.p50.toFixed(1)} p99 ${latency.ours.p99.toFixed(1)} ms, p99 ratio ${latency.ratio.toFixed(2)}, goal under 2`,
   ].join('\n');
 }
-
-if (import.meta.main) console.log(describeFeed(await measureFeed()));

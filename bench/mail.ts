@@ -1,7 +1,7 @@
 /**
  * Mails rendered, sent, their delivery recorded and their jobs gone, against nodemailer's pool alone with one of these very
  * messages, ready-made, to the same server: with its subject, text and HTML ready, and with its bytes ready, for which
- * nodemailer composes nothing. Alone: `npm run build && node dist/bench/mail.js`.
+ * nodemailer composes nothing.
  */
 import { randomBytes } from 'node:crypto';
 import { rm } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import PostalMime from 'postal-mime';
 import { freePort } from '../src/database/embedded-process.js';
 import { startEmbeddedServer } from '../src/database/embedded-server.js';
 import { silentLog } from '../src/kernel/log.js';
+import { median } from './median.js';
 import { type Running, startProcess, untilReady } from './processes.js';
 import { parentOf, processorSeconds } from './processor-time.js';
 
@@ -245,15 +246,13 @@ function summary(rounds: Round[]): MailRate {
   };
 }
 
-function median(values: number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-if (import.meta.main) {
-  const { raw, rawBytes, ours, ratio, ratioToBytes, processor } = await measureMail();
-  console.log(`mails per second: ours ${Math.round(ours)}`);
-  console.log(`  of the pool with texts ready, ${Math.round(raw)}: ${ratio.toFixed(2)}, goal 0.80`);
-  console.log(`  of the pool with bytes ready, ${Math.round(rawBytes)}: ${ratioToBytes.toFixed(2)}`);
-  console.log('milliseconds of processor time a mail:', processor);
+export function describeMail({ raw, rawBytes, ours, ratio, ratioToBytes, processor }: MailRate): string {
+  return [
+    "| mails rendered, sent, delivery recorded, 5 connections / nodemailer's pool alone | raw per s | ours per s | ratio | goal |",
+    '| --- | ---: | ---: | ---: | ---: |',
+    `| messages with texts ready | ${Math.round(raw)} | ${Math.round(ours)} | **${ratio.toFixed(2)}** | 0.80 |`,
+    `| messages with bytes ready | ${Math.round(rawBytes)} | ${Math.round(ours)} | **${ratioToBytes.toFixed(2)}** | 0.80 |`,
+    '',
+    `Processor time a mail (ms): ${JSON.stringify(processor)}`,
+  ].join('\n');
 }

@@ -10,11 +10,26 @@ await pool.query(
   'create table if not exists raw_invitation (id uuid primary key, email text not null, created_at timestamptz not null)',
 );
 
+await pool.query(
+  'create table if not exists raw_acceptance (id uuid primary key, status text not null, accepted_at timestamptz)',
+);
+
 async function insertOne(body: string): Promise<object> {
   const { email } = JSON.parse(body) as { email: string };
   const id = randomUUID();
   await pool.query({ name: 'insert', text: 'insert into raw_invitation values ($1, $2, now())', values: [id, email] });
   return { id };
+}
+
+async function acceptOne(body: string): Promise<object> {
+  const { id } = JSON.parse(body) as { id: string };
+  const { rowCount } = await pool.query({
+    name: 'accept',
+    text: `update raw_acceptance set status = 'REDEEMED', accepted_at = now() where id = $1 and status = 'PENDING'`,
+    values: [id],
+  });
+  if (rowCount !== 1) throw new Error('It was accepted already.');
+  return { id, status: 'REDEEMED' };
 }
 
 /** Fifty invitations with user, groups and apps: three flat statements, joined here. */
@@ -55,6 +70,7 @@ async function listFifty(body: string): Promise<object> {
 
 const handlers: Record<string, (body: string) => Promise<object>> = {
   '/insert': insertOne,
+  '/accept': acceptOne,
   '/list': listFifty,
   '/ready': async () => ({}),
 };

@@ -6,8 +6,10 @@ import type { Log } from './kernel/log.js';
 
 const FAILED = 1;
 const MISCONFIGURED = 78; // EX_CONFIG of sysexits.h
-/** Enough for a connection in use to carry one more request, and be told that it was the last. */
-const STOP_NOTICE_MILLISECONDS = 500;
+/** Enough for a connection in use to carry one more request, on a busy machine too, and be told that it was the last. */
+const STOP_NOTICE_MILLISECONDS = 1000;
+/** Of the drain time, for telling others to go on with what was not finished. */
+const HAND_OVER_MILLISECONDS = 500;
 
 try {
   // biome-ignore lint/style/noProcessEnv: the one place where the environment is handed to the configuration
@@ -31,6 +33,7 @@ function stopOnSignals(starting: Promise<App>, log: Log, drainSeconds: number): 
     stopping = true;
     log.info({ signal }, 'stopping');
     setTimeout(() => process.exit(FAILED), drainSeconds * 1000).unref();
+    setTimeout(() => handOver(starting, log), drainSeconds * 1000 - HAND_OVER_MILLISECONDS).unref();
     starting
       .then((app) => app.stop(STOP_NOTICE_MILLISECONDS))
       .then(
@@ -39,4 +42,14 @@ function stopOnSignals(starting: Promise<App>, log: Log, drainSeconds: number): 
       );
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
+}
+
+function handOver(starting: Promise<App>, log: Log): void {
+  log.warn({}, 'the time to stop is over; jobs still under way are left to others');
+  starting
+    .then((app) => app.handOver())
+    .then(
+      () => process.exit(FAILED),
+      () => process.exit(FAILED),
+    );
 }

@@ -11,17 +11,30 @@ type Ring = (payload: string) => void;
 const RECONNECT_MILLISECONDS = 500;
 const CONNECT_TIMEOUT_MILLISECONDS = 5 * SECOND;
 
+/** Milliseconds. */
+export interface ListenerTimes {
+  /** Between two looks whether the connection lives: who only listens is not told when the network swallows it. */
+  pulse: number;
+  /** After which no answer is none. */
+  answer: number;
+}
+
+const defaultTimes: ListenerTimes = { pulse: 10 * SECOND, answer: 5 * SECOND };
+
 export class Listener {
   readonly #url: string;
   readonly #log: Log;
+  readonly #times: ListenerTimes;
   readonly #rings = new Map<string, Set<Ring>>();
+  #pulse: NodeJS.Timeout | null = null;
   #client: pg.Client | null = null;
   #reconnect: NodeJS.Timeout | null = null;
   #stopped = false;
 
-  constructor(url: string, log: Log) {
+  constructor(url: string, log: Log, times = defaultTimes) {
     this.#url = url;
     this.#log = log;
+    this.#times = times;
   }
 
   /**
@@ -43,20 +56,27 @@ export class Listener {
       connectionString: this.#url,
       application_name: 'vestibule listener',
       connectionTimeoutMillis: CONNECT_TIMEOUT_MILLISECONDS,
+      query_timeout: this.#times.answer,
       keepAlive: true,
     });
     client.on('error', (error) => this.#lost(client, error));
     client.on('end', () => this.#lost(client));
     client.on('notification', ({ channel, payload }) => this.#ring(channel, payload ?? ''));
     await client.connect();
-    for (const channel of this.#rings.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+    try {
+      for (const channel of this.#rings.keys()) await client.query(`listen ${client.escapeIdentifier(channel)}`);
+    } catch (error) {
+      leave(client);
+      throw error;
+    }
     if (this.#stopped) await client.end();
-    else this.#client = client;
+    else this.#follow(client);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#reconnect) clearTimeout(this.#reconnect);
+    if (this.#pulse) clearInterval(this.#pulse);
     const client = this.#client;
     this.#client = null;
     await client?.end();
@@ -66,9 +86,21 @@ export class Listener {
     for (const ring of this.#rings.get(channel) ?? []) ring(payload);
   }
 
+  #follow(client: pg.Client): void {
+    this.#client = client;
+    this.#pulse = setInterval(() => {
+      client.query('select').catch((error: Error) => {
+        this.#lost(client, error);
+        leave(client);
+      });
+    }, this.#times.pulse);
+    this.#pulse.unref();
+  }
+
   #lost(client: pg.Client, error?: Error): void {
     if (this.#stopped || this.#client !== client) return;
     this.#client = null;
+    if (this.#pulse) clearInterval(this.#pulse);
     this.#log.warn({ error: error?.message }, 'the listening connection was lost; reconnecting');
     this.#again();
   }
@@ -83,4 +115,9 @@ export class Listener {
       );
     }, RECONNECT_MILLISECONDS);
   }
+}
+
+/** Without waiting for a farewell that may never come. */
+function leave(client: pg.Client): void {
+  client.end().catch(() => undefined);
 }

@@ -4,19 +4,19 @@
  * remembered from one job to the next.
  */
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Runner, run, type TaskList } from 'graphile-worker';
+import { type Runner, run } from 'graphile-worker';
+import pg from 'pg';
 import type { Db } from '../database/transaction.js';
 import { workerLogger } from '../database/worker-logger.js';
 import { SECOND } from '../kernel/clock.js';
 import type { Log } from '../kernel/log.js';
 import { Heartbeat, type HeartbeatTimes } from './heartbeat.js';
+import type { Lane } from './lanes.js';
 
 export interface WorkerOptions {
   url: string;
   db: Db;
-  tasks: TaskList;
-  crontab: string;
-  concurrency: number;
+  lanes: readonly Lane[];
   log: Log;
   heartbeat?: HeartbeatTimes;
 }
@@ -26,25 +26,47 @@ export interface Worker {
   stop(): Promise<void>;
 }
 
+/** All lanes of a process. */
+export interface Workers extends Worker {
+  /** For jobs that outlast the time to stop: others may take them at once. */
+  handOver(): Promise<void>;
+}
+
 const POLL_MILLISECONDS = 1 * SECOND;
 const RESTART_MILLISECONDS = 1 * SECOND;
 
-export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const worker = new LastingWorker(options);
-  await worker.start();
-  return worker;
+export async function startWorker({ url, db, lanes, log, heartbeat: times }: WorkerOptions): Promise<Workers> {
+  const heartbeat = new Heartbeat(db, log, times);
+  const workers = lanes.map((lane) => new LastingWorker(url, lane, heartbeat, log));
+  for (const worker of workers) await worker.start();
+  await heartbeat.start();
+  return {
+    get running() {
+      return workers.every((worker) => worker.running);
+    },
+    async stop() {
+      await Promise.all(workers.map((worker) => worker.stop()));
+      await heartbeat.stop();
+    },
+    handOver: () => heartbeat.handOver(),
+  };
 }
 
 class LastingWorker implements Worker {
-  readonly #options: WorkerOptions;
+  readonly #url: string;
+  readonly #lane: Lane;
   readonly #heartbeat: Heartbeat;
+  readonly #log: Log;
   readonly #stopping = new AbortController();
   #runner: Runner | null = null;
+  #workerId: string | null = null;
   #following: Promise<void> | null = null;
 
-  constructor(options: WorkerOptions) {
-    this.#options = options;
-    this.#heartbeat = new Heartbeat(options.db, options.log, options.heartbeat);
+  constructor(url: string, lane: Lane, heartbeat: Heartbeat, log: Log) {
+    this.#url = url;
+    this.#lane = lane;
+    this.#heartbeat = heartbeat;
+    this.#log = log;
   }
 
   get running(): boolean {
@@ -53,7 +75,6 @@ class LastingWorker implements Worker {
 
   async start(): Promise<void> {
     this.#runner = await this.#run();
-    await this.#heartbeat.start();
     this.#following = this.#follow();
   }
 
@@ -62,37 +83,74 @@ class LastingWorker implements Worker {
     // Rejects when it is ending by itself at this moment.
     await this.#runner?.stop().catch(() => undefined);
     await this.#following;
-    await this.#heartbeat.stop();
   }
 
-  #run(): Promise<Runner> {
-    const { url, tasks, crontab, concurrency, log } = this.#options;
-    const heartbeat = this.#heartbeat;
+  async #run(): Promise<Runner> {
+    const broken = Promise.withResolvers<void>();
+    const pool = this.#openPool(broken.resolve);
+    try {
+      const runner = await this.#runOn(pool);
+      void broken.promise.then(() => runner.stop().catch(() => undefined));
+      void runner.promise.catch(() => undefined).then(() => pool.end());
+      return runner;
+    } catch (error) {
+      await pool.end();
+      throw error;
+    }
+  }
+
+  /**
+   * A connection that breaks may take the answer to a fetch with it: jobs that are locked, and that nobody got. So the worker
+   * stops then, and what it still holds is freed before another takes its place.
+   */
+  #openPool(onBroken: () => void): pg.Pool {
+    const pool = new pg.Pool({
+      connectionString: this.#url,
+      max: this.#lane.connections,
+      application_name: 'vestibule worker',
+      keepAlive: true,
+    });
+    pool.on('error', onBroken);
+    pool.on('connect', (client) => client.on('error', onBroken));
+    return pool;
+  }
+
+  #runOn(pgPool: pg.Pool): Promise<Runner> {
+    const { tasks, crontab, concurrency, fetchesAhead } = this.#lane;
     // Jobs are locked by the pool as a whole.
-    const hooks = { startWorker: (_ctx: unknown, { worker }: StartOfWorker) => heartbeat.add(worker.workerPool.id) };
+    const hooks = { startWorker: (_ctx: unknown, { worker }: StartOfWorker) => this.#show(worker.workerPool.id) };
     return run({
-      connectionString: url,
+      pgPool,
       taskList: tasks,
       crontab,
       concurrency,
       pollInterval: POLL_MILLISECONDS,
       noHandleSignals: true,
-      logger: workerLogger(log),
+      logger: workerLogger(this.#log),
       preset: {
         plugins: [{ name: 'heartbeat', worker: { hooks } }],
-        // Not for speed: with -1 nobody awaits these two, and a database that is gone then ends the whole process.
-        worker: { completeJobBatchDelay: 0, failJobBatchDelay: 0 },
+        worker: {
+          // Not for speed: with -1 nobody awaits these two, and a database that is gone then ends the whole process.
+          completeJobBatchDelay: 0,
+          failJobBatchDelay: 0,
+          ...(fetchesAhead && { localQueue: { size: concurrency } }),
+        },
       },
     });
   }
 
-  /** A worker that cannot write down what became of a job ends by itself; another takes its place. */
+  #show(workerId: string): Promise<void> {
+    this.#workerId = workerId;
+    return this.#heartbeat.add(workerId);
+  }
+
+  /** A worker whose connections break, or who cannot write down what became of a job, ends; another takes its place. */
   async #follow(): Promise<void> {
     while (this.#runner) {
       const error = await this.#runner.promise.catch((reason: Error) => reason);
       this.#runner = null;
       if (this.#stopping.signal.aborted) return;
-      this.#options.log.error({ error: error?.message }, 'the worker ended by itself; starting another');
+      this.#log.error({ error: error?.message }, 'the worker ended by itself; starting another');
       this.#runner = await this.#runAgain();
     }
   }
@@ -103,12 +161,12 @@ class LastingWorker implements Worker {
     for (;;) {
       try {
         await wait(RESTART_MILLISECONDS, undefined, { signal });
-        await this.#heartbeat.releaseJobs();
+        if (this.#workerId) await this.#heartbeat.releaseJobs(this.#workerId);
         const runner = await this.#run();
         if (!signal.aborted) return runner;
         await runner.stop();
       } catch (error) {
-        if (!signal.aborted) this.#options.log.warn({ error: (error as Error).message }, 'the worker could not start');
+        if (!signal.aborted) this.#log.warn({ error: (error as Error).message }, 'the worker could not start');
       }
       if (signal.aborted) return null;
     }

@@ -5,6 +5,7 @@ import { openOrm } from '../../src/database/orm.js';
 import type { Db } from '../../src/database/transaction.js';
 import { entities } from '../../src/entities.js';
 import { Heartbeat } from '../../src/jobs/heartbeat.js';
+import { HOUR } from '../../src/kernel/clock.js';
 import { silentLog } from '../../src/kernel/log.js';
 import { createTestDatabase, type TestDatabase } from '../support/postgres.js';
 
@@ -67,5 +68,37 @@ describe('a process', () => {
     expect(await processes()).toEqual(['mine']);
     await heartbeat.stop();
     expect(await processes()).toEqual([]);
+  });
+
+  it('that was silent itself does not judge the others before it has been heard again', async () => {
+    const times = { beat: HOUR, silentFor: 400 };
+    heartbeat = new Heartbeat(orm.em.getConnection().getClient() as Db, silentLog, times);
+    await heartbeat.start();
+    await processWithJob('other', 0);
+    // Paused, or cut off from the database, as the other may have been too.
+    await execute('select pg_sleep(0.5)');
+    await heartbeat.add('first');
+    expect(await locked()).toEqual(['other']);
+    await heartbeat.add('second');
+    expect(await locked()).toEqual([]);
+  });
+
+  it('that woke, took a job and died before it was heard again loses it all the same', async () => {
+    await processWithJob('unheard', 60);
+    await execute(`delete from gateway_process where id = 'unheard'`);
+    await execute(`update graphile_worker._private_jobs set locked_at = now() - interval '60 seconds'`);
+    await processWithJob('just taken', 0);
+    await execute(`delete from gateway_process where id = 'just taken'`);
+    await beat();
+    expect(await locked()).toEqual(['just taken']);
+  });
+
+  it('that hands over frees its jobs at once', async () => {
+    await beat();
+    await processWithJob('elsewhere', 0);
+    await execute(`update graphile_worker._private_jobs set locked_by = 'mine' where key = 'elsewhere'`);
+    await heartbeat.handOver();
+    expect(await locked()).toEqual([]);
+    expect(await processes()).toEqual(['elsewhere']);
   });
 });

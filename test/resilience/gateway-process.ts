@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 
 export const KEY = 'a-key-of-the-resilience-tests-that-is-long-enough';
 
@@ -26,25 +27,30 @@ export interface GatewayProcess {
   // biome-ignore lint/suspicious/noExplicitAny: tests read what they asked for
   ask(query: string, variables?: object, key?: string | null): Promise<any>;
   isReady(): Promise<boolean>;
+  /** When it has: the exit code; null when a signal ended it. */
+  ended: Promise<number | null>;
   /** @returns the exit code; null when a signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
+/** A process that does not answer is not ready. */
+const READY_MILLISECONDS = 5000;
+
 /** For the hooks that start processes: a busy machine takes many seconds. */
 export const START_TIMEOUT_MILLISECONDS = 60_000;
 
-const entries = { main: '../../src/main.ts', quick: 'quick-gateway.ts' };
+const entries = { main: '../../src/main.ts', quick: 'quick-gateway.ts', chaos: '../chaos/chaos-gateway.ts' };
 
-/** `quick` is for those that are killed; `main` is the one that operators start. */
+/** `quick` is for those that are killed, `chaos` for those that are told the time; `main` is the one that operators start. */
 export function spawnGateway(entry: keyof typeof entries, env: Record<string, string>) {
   const loader = join(import.meta.dirname, 'typescript-with-decorators.mjs');
   const child = spawn(
     process.execPath,
     ['--no-warnings', '--import', loader, join(import.meta.dirname, entries[entry])],
-    { env: { PATH: process.env.PATH, ...settings, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+    { env: { PATH: process.env.PATH, ...settings, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
   const output: string[] = [];
-  const lines = [child.stdout, child.stderr].map((input) => createInterface({ input }));
+  const lines = [child.stdout, child.stderr].map((input) => createInterface({ input: input as Readable }));
   for (const reader of lines) reader.on('line', (line) => output.push(line));
   const ended = once(child, 'exit').then(([code]) => code as number | null);
   const line = async (text: string): Promise<string> => {
@@ -89,7 +95,7 @@ export async function startGatewayProcess(
         throw new Error([JSON.stringify(errors ?? refused), ...spawned.output.slice(-10)].join('\n'));
       return data;
     },
-    isReady: async () => (await fetch(`${url}health/ready`)).ok,
+    isReady: async () => (await fetch(`${url}health/ready`, { signal: AbortSignal.timeout(READY_MILLISECONDS) })).ok,
   };
 }
 

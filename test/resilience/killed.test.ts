@@ -43,6 +43,7 @@ const start = () =>
     DATABASE_URL: database.url,
     SMTP_URL: smtp.url,
     WORKER_CONCURRENCY: String(WORKER_CONCURRENCY),
+    SMTP_MAX_CONNECTIONS: '1',
   });
 
 function first(): GatewayProcess {

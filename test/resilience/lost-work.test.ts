@@ -79,4 +79,15 @@ describe('a bulk invite', () => {
     const status = async () => (await gateway.sql('select status from bulk_invite where id = $1', [id]))[0];
     await until(async () => JSON.stringify(await status()) === '{"status":"COMPLETED"}', 'the batch');
   });
+
+  it('whose job died after it had queued its successor leaves nothing of it behind', async () => {
+    await gateway.sql(
+      `select graphile_worker.add_job('run_bulk_invite', '{"bulkInviteId": "none"}', max_attempts => 1)`,
+    );
+    await gateway.sql(
+      `update graphile_worker._private_jobs set attempts = max_attempts where payload::text like '%none%'`,
+    );
+    await cleanUp();
+    expect(await gateway.sql(`select from graphile_worker.jobs where task_identifier = 'run_bulk_invite'`)).toEqual([]);
+  });
 });

@@ -167,7 +167,7 @@ async function record(
   const now = ctx.clock.now();
   const { rows } = await sql<{ id: string }>`
     with mail as (
-      select distinct on (id) * from unnest(${ids}::text[], ${delivered.map(({ linkVersion }) => linkVersion)}::int[],
+      select distinct on (id, link_version) * from unnest(${ids}::text[], ${delivered.map(({ linkVersion }) => linkVersion)}::int[],
         ${delivered.map(({ failure }) => failure)}::text[]) as mail (id, link_version, failure)
     ),
     locked as materialized (select i.id from invitation i where i.id = any(${ids}) for update ${wait}),

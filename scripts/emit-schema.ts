@@ -4,18 +4,23 @@ import { join } from 'node:path';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { buildApiSchema } from '../src/api/schema.js';
 import { Listener } from '../src/database/listener.js';
+import { createSamlConnector } from '../src/features/identity-providers/saml.connector.js';
+import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
 import { RedemptionService } from '../src/features/redemption/redemption.service.js';
 import { TenantCache } from '../src/features/tenants/tenant-cache.service.js';
+import { systemClock } from '../src/kernel/clock.js';
 import { silentLog } from '../src/kernel/log.js';
 import { createResolvers } from '../src/resolvers.js';
 
 const publicUrl = new URL('http://localhost:4000');
 const mailLimits = new MailLimits(1);
 const tenants = new TenantCache(new Listener('', silentLog));
-const redemption = new RedemptionService({ connectorFor: () => null, mailLimits, publicUrl });
+const formConnector = createSamlConnector({ clock: systemClock, publicUrl });
+const redemption = new RedemptionService({ connectorFor: () => null, formConnector, mailLimits, publicUrl });
+const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
 const schema = await buildApiSchema(
-  createResolvers({ publicUrl, allowPrivateProviders: false, mailLimits, tenants, redemption }),
+  createResolvers({ publicUrl, allowPrivateProviders: false, saml, mailLimits, tenants, redemption }),
 );
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';
 await writeFile(

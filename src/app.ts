@@ -27,7 +27,11 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
+import type { Connector } from './features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
+import { createSamlConnector } from './features/identity-providers/saml.connector.js';
+import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
@@ -48,7 +52,7 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
-import { createOutboundClient } from './outbound/outbound-client.js';
+import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
 import { watchJobQueue } from './telemetry/job-queue.js';
@@ -142,14 +146,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const bootstrapKeyPath = await prepareDatabase(config, ground);
 
   const mailLimits = new MailLimits(config.limits.mailsPerTenantPerHour);
-  const connectorFor = openConnectors(config, log, running);
+  const { allowPrivateProviders } = config;
+  const providerFetch = openProviderClient(config, log, running);
+  const connectors = openConnectors(config, providerFetch, clock, publicUrl);
+  const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, { connectorFor, mailLimits, publicUrl });
-  const { allowPrivateProviders } = config;
+  const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
   const tenants = new TenantCache(ground.listener);
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, mailLimits, tenants, redemption }),
+    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -188,7 +194,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -301,15 +307,22 @@ function version(): string {
   return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version;
 }
 
-function openConnectors(
-  { allowPrivateProviders }: Config,
-  log: Log,
-  running: Running,
-): RedemptionOptions['connectorFor'] {
+function openProviderClient({ allowPrivateProviders }: Config, log: Log, running: Running): OutboundFetch {
   const outbound = createOutboundClient({ allowPrivateProviders, log });
   running.add('outbound', () => outbound.close());
-  const openIdConnect = createOpenIdConnectConnector({ fetch: outbound.fetch, allowInsecure: allowPrivateProviders });
-  return (kind) => (kind === 'OIDC' ? openIdConnect : null);
+  return outbound.fetch;
+}
+
+function openConnectors(
+  { allowPrivateProviders }: Config,
+  fetch: OutboundFetch,
+  clock: Clock,
+  publicUrl: URL,
+): Pick<RedemptionOptions, 'connectorFor' | 'formConnector'> {
+  const openIdConnect = createOpenIdConnectConnector({ fetch, allowInsecure: allowPrivateProviders });
+  const saml = createSamlConnector({ clock, publicUrl });
+  const byKind: Partial<Record<IdentityProviderKind, Connector>> = { OIDC: openIdConnect, SAML: saml };
+  return { connectorFor: (kind) => byKind[kind] ?? null, formConnector: saml };
 }
 
 interface JobParts {
@@ -317,6 +330,7 @@ interface JobParts {
   publicUrl: URL;
   metrics: Metrics;
   mailLimits: MailLimits;
+  saml: SamlProviders;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -339,7 +353,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -351,6 +365,7 @@ function startWorkerOf(
     mailConnections: config.mail.maxConnections,
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor), metrics.observeBulkRows),
     fetchLogo: openLogoClient(ground.log, running),
+    saml,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

@@ -11,6 +11,8 @@ import { Group } from './features/groups/group.entity.js';
 import { GroupMember } from './features/groups/group-member.entity.js';
 import { IdentityProvider } from './features/identity-providers/identity-provider.entity.js';
 import { IdentityProviderDomain } from './features/identity-providers/identity-provider-domain.entity.js';
+import { SamlProvider } from './features/identity-providers/saml-provider.entity.js';
+import { SpentSamlAssertion } from './features/identity-providers/spent-saml-assertion.entity.js';
 import { Invitation } from './features/invitations/invitation.entity.js';
 import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
 import { MailRequest } from './features/invitations/mail-request.entity.js';
@@ -35,6 +37,8 @@ export const entities = [
   AppAssignment,
   IdentityProvider,
   IdentityProviderDomain,
+  SamlProvider,
+  SpentSamlAssertion,
   Invitation,
   InvitationGrant,
   MailRequest,

@@ -28,9 +28,11 @@ import { ExternalUserGroupsResolver, GroupsResolver, TenantGroupsResolver } from
 import { GroupsService } from './features/groups/groups.service.js';
 import {
   IdentityProvidersResolver,
+  SamlProvidersResolver,
   TenantIdentityProvidersResolver,
 } from './features/identity-providers/identity-providers.resolver.js';
 import { IdentityProvidersService } from './features/identity-providers/identity-providers.service.js';
+import type { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { InvitationStatisticsResolver } from './features/invitations/invitation-statistics.resolver.js';
 import {
   ExternalUserInvitationsResolver,
@@ -53,13 +55,14 @@ import { TenantsService } from './features/tenants/tenants.service.js';
 export interface ResolverParts {
   publicUrl: URL;
   allowPrivateProviders: boolean;
+  saml: SamlProviders;
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, mailLimits, tenants, redemption } = parts;
+  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -78,7 +81,8 @@ export function createResolvers(parts: ResolverParts): object[] {
     new AppAssignmentsResolver(new AppAssignmentsService()),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders })),
+    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml })),
+    new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new InvitationsResolver(invitations),
     new TenantInvitationsResolver(),

@@ -27,6 +27,7 @@ export const readPermissions: Record<string, Permission> = {
   App: 'APP_READ',
   AppAssignment: 'APP_READ',
   IdentityProvider: 'IDENTITY_PROVIDER_READ',
+  SamlProvider: 'IDENTITY_PROVIDER_READ',
   Invitation: 'INVITATION_READ',
   InvitationCounts: 'INVITATION_READ',
   RedemptionFunnel: 'INVITATION_READ',

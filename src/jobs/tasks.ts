@@ -7,6 +7,8 @@ import { sql } from 'kysely';
 import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.service.js';
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { endSilentUploads, REMOVE_STAGED_ROWS_TASK, removeStagedRows } from '../features/bulk-invites/end-uploads.js';
+import { forgetSpentAssertions } from '../features/identity-providers/saml-assertions.service.js';
+import type { SamlProviders } from '../features/identity-providers/saml-providers.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
@@ -27,6 +29,7 @@ export interface TaskParts extends MailJobParts {
   judgeBounce(report: BounceReport): Promise<BounceVerdict>;
   bulkInvites: BulkInviteRun;
   fetchLogo(url: string): Promise<Response>;
+  saml: SamlProviders;
   eventRetentionDays: number;
 }
 
@@ -50,10 +53,12 @@ export function createTasks(parts: TaskParts): TaskList {
     expire_invitations: async (ctx) => {
       while (await sweepExpiredInvitations(ctx)) ctx.log.debug({}, 'expired a batch of invitations');
     },
+    refresh_saml_metadata: (ctx) => parts.saml.refreshDue(ctx),
     clean_up: async (ctx, _payload, { abortSignal }) => {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
+      await forgetSpentAssertions(ctx.db, now);
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );
@@ -75,6 +80,7 @@ const crontab = `
 * * * * * expire_invitations ?max=3
 * * * * * end_silent_uploads ?max=3
 */10 * * * * clean_up ?max=3
+*/5 * * * * refresh_saml_metadata ?max=3
 `;
 
 /** One after the other, also over processes: a reading may take longer than a minute. */

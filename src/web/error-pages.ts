@@ -4,10 +4,14 @@
  */
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 
-/** Every problem a guest can meet. FLOW_OVER: the attempt, not the invitation, is gone. */
+/**
+ * Every problem a guest can meet. FLOW_OVER: the attempt, not the invitation, is gone. SIGN_IN_UNREQUESTED: a provider sent
+ * somebody here who had not set out from here.
+ */
 const statuses = {
   INVITATION_NOT_FOUND: 404,
   FLOW_OVER: 404,
+  SIGN_IN_UNREQUESTED: 403,
   SUPERSEDED: 410,
   EXPIRED: 410,
   REVOKED: 410,

@@ -1,7 +1,7 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
  * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
- * `link-pages.ts` and `flow-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
+ * `link-pages.ts`, `flow-pages.ts` and `saml-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
@@ -20,6 +20,7 @@ import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
 import { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
+import { registerSamlPages } from './saml-pages.js';
 import { securityHeaders } from './security-headers.js';
 import { registerAssets } from './theme.js';
 
@@ -60,6 +61,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     pages.setErrorHandler((error, request, reply) => showError(tools, ground, error, request, reply));
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
+    registerSamlPages(pages, tools);
   });
 }
 

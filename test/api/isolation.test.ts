@@ -39,6 +39,7 @@ interface Attempt {
 }
 
 const oidc = { issuer: 'https://login.example', clientId: 'x' };
+const saml = { metadataUrl: 'https://login.intruder.example/metadata' };
 
 /** Every mutation with everything it can name of another tenant, one thing at a time. */
 const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: PopulatedTenant['ids']) => Attempt[]> = {
@@ -75,9 +76,11 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   unassignApp: (_, { appAssignmentId }) => [{ input: { appAssignmentId } }],
   createIdentityProvider: (_, { tenantId }) => [
     { input: { tenantId, kind: 'OIDC', displayName: 'Intruder', domains: [], oidc } },
+    { input: { tenantId, kind: 'SAML', displayName: 'Intruder', domains: [], saml } },
   ],
   updateIdentityProvider: (_, { identityProviderId }) => [
     { input: { identityProviderId, oidc: { issuer: 'https://login.intruder.example' } } },
+    { input: { identityProviderId, saml } },
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],

@@ -1,25 +1,53 @@
 /**
  * The port to whoever vouches for a guest. A connector speaks one protocol; it checks everything the protocol lets it
- * check (state, nonce, PKCE, issuer, audience, signature, times) and answers one normal `ProvenIdentity`. It decides
- * nothing about the invitation: who is entitled to vouch for which address is `routing.rules.ts`, whether the address fits is
- * the redemption's business.
+ * check and answers one normal `ProvenIdentity`. It decides nothing about the invitation: who is entitled to vouch for
+ * which address is `routing.rules.ts`, whether the address fits is the redemption's business. It keeps nothing: what has to
+ * be remembered between the two calls are the `secrets`, which come back once, to the browser they belong to.
+ *
+ * Duties of every connector, run against each by `test/features/identity-providers/connector-conformance.test.ts`:
+ * - an answer counts only for the sign-in that asked for it (state, nonce and PKCE; InResponseTo);
+ * - only from this provider (issuer, signature by its keys), only for us (audience, our address), only now (times);
+ * - nothing goes out and nothing is believed before the provider's own metadata was verified as far as it can be;
+ * - the address is the one claimed, never the one hinted; unverified unless the provider is the authority and says so;
+ * - failures are UserErrors in our words; a provider's text goes nowhere.
  */
 
-/** What a connector needs of a provider; the secret is already opened. */
+/** What every kind has; the secrets are already opened. */
 export interface ProviderSettings {
   id: string;
   issuer: string;
+}
+
+export interface OpenIdConnectSettings extends ProviderSettings {
   clientId: string;
   clientSecret: string | null;
   /** Besides `openid`; default `email profile`. */
   scopes: string[];
 }
 
-/** Kept with the flow, sealed, between the redirect and the callback. */
+export const samlNameIdFormats = ['PERSISTENT', 'EMAIL_ADDRESS', 'UNSPECIFIED'] as const;
+export type SamlNameIdFormat = (typeof samlNameIdFormats)[number];
+
+export interface SamlSettings extends ProviderSettings {
+  /** Of the HTTP-Redirect binding. */
+  ssoUrl: string;
+  /** PEM */
+  signingCertificates: string[];
+  /** When the metadata this comes from ends; null: it does not. */
+  validUntil: Date | null;
+  nameIdFormat: SamlNameIdFormat;
+  /** Names of attributes; null: the usual ones (`subjectAttribute`: the NameID). */
+  emailAttribute: string | null;
+  displayNameAttribute: string | null;
+  subjectAttribute: string | null;
+  /** Our own, PEM; signs requests. */
+  certificate: string;
+  privateKey: string;
+}
+
+/** Kept with the flow, sealed, between the redirect and the callback. `state` finds them again. */
 export interface SignInSecrets {
   state: string;
-  nonce: string;
-  codeVerifier: string;
 }
 
 /** The one normal form in which every provider's answer arrives. */
@@ -30,6 +58,8 @@ export interface ProvenIdentity {
   /** True only when the provider itself says so and is the authority to; missing is false. */
   emailVerified: boolean;
   displayName: string | null;
+  /** Of an answer that the browser carries whole: whoever takes it sees to it that it is taken once. */
+  assertionId?: string;
 }
 
 export interface SignInRequest {
@@ -40,16 +70,37 @@ export interface SignInRequest {
   chooseAccount: boolean;
 }
 
-export interface Connector {
+/** What the browser brought back. */
+export interface Callback {
+  /** The whole URL it came to, built from PUBLIC_URL. */
+  url: URL;
+  /** What it posted there; absent: it came by GET. */
+  form?: Record<string, string>;
+}
+
+export interface Connector<
+  Settings extends ProviderSettings = ProviderSettings,
+  Secrets extends SignInSecrets = SignInSecrets,
+> {
   /**
    * Where to send the browser.
    * @throws UserError IDP_UNAVAILABLE when the provider cannot be reached or its metadata is unusable.
    */
-  begin(provider: ProviderSettings, request: SignInRequest): Promise<{ redirectTo: string; secrets: SignInSecrets }>;
+  begin(provider: Settings, request: SignInRequest): Promise<{ redirectTo: string; secrets: Secrets }>;
 
   /**
-   * Turns the callback into an identity. `callbackUrl` is the whole URL the browser came back to, built from PUBLIC_URL.
-   * @throws UserError IDP_UNAVAILABLE when the provider answers an error, times out or sends what does not verify.
+   * Turns the callback into an identity.
+   * @throws UserError IDP_UNAVAILABLE when the provider answers an error, times out or sends what does not verify;
+   * PROOF_REQUIRED when the person cancelled.
    */
-  finish(provider: ProviderSettings, callbackUrl: URL, secrets: SignInSecrets): Promise<ProvenIdentity>;
+  finish(provider: Settings, callback: Callback, secrets: Secrets): Promise<ProvenIdentity>;
+}
+
+/** A connector whose answers are posted from the provider's site, so that no cookie of ours comes along. */
+export interface FormConnector<
+  Settings extends ProviderSettings = ProviderSettings,
+  Secrets extends SignInSecrets = SignInSecrets,
+> extends Connector<Settings, Secrets> {
+  /** Which sign-in a form says it answers, to find the secrets by; proves nothing. Null: it says none, or cannot be read. */
+  stateOf(form: Record<string, string>): string | null;
 }

@@ -1,4 +1,7 @@
-/** Who vouches for addresses of which domains. The client secret is sealed under the server secret. */
+/**
+ * Who vouches for addresses of which domains. The client secret is sealed under the server secret. Client and scopes are of
+ * OpenID Connect; what SAML has besides is `saml-provider.entity.ts`.
+ */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
 import {
@@ -30,7 +33,7 @@ export class IdentityProvider implements Node {
   @Property(textColumn())
   displayName!: string;
 
-  @Field(() => String, { nullable: true })
+  @Field(() => String, { nullable: true, description: 'Of SAML the entityID, as the metadata gives it.' })
   @Property({ ...textColumn(), nullable: true })
   issuer!: string | null;
 

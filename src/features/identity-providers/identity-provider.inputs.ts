@@ -1,6 +1,8 @@
 /** What callers send about identity providers. Secrets go in and never come out. */
 import { Field, ID, InputType } from 'type-graphql';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
+import type { SamlNameIdFormat } from './connector.port.js';
+import { SamlNameIdFormatEnum } from './saml-provider.entity.js';
 
 @InputType()
 export class OpenIdConnectInput {
@@ -17,12 +19,85 @@ export class OpenIdConnectInput {
   scopes!: string[];
 }
 
+@InputType({ description: 'Give the metadata by its URL or as XML.' })
+export class SamlInput {
+  @Field(() => String, { nullable: true, description: 'An https URL. Read at once, and again before it ends.' })
+  metadataUrl?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'At most 1 MB.' })
+  metadataXml?: string | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description:
+      'PEM. The metadata as a whole has to be signed by one of them, also when it is read again. Empty: by none.',
+  })
+  metadataCertificates?: string[] | null;
+
+  @Field(() => String, { nullable: true, description: 'Which organisation, where the metadata describes several.' })
+  entityId?: string | null;
+
+  @Field(() => SamlNameIdFormatEnum, {
+    defaultValue: 'PERSISTENT',
+    description: 'Asked for and insisted on. UNSPECIFIED takes any but a transient one.',
+  })
+  nameIdFormat!: SamlNameIdFormat;
+
+  @Field(() => String, { nullable: true, description: 'Attribute that holds the address. Null: the usual ones.' })
+  emailAttribute?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Attribute that holds the name. Null: the usual ones.' })
+  displayNameAttribute?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Attribute by which a person is known again, one that never changes and is never reused. Null: the NameID.',
+  })
+  subjectAttribute?: string | null;
+}
+
+@InputType({ description: 'Fields left out stay as they are. Metadata given anew is read at once.' })
+export class UpdateSamlInput {
+  @Field(() => String, { nullable: true })
+  metadataUrl?: string | null;
+
+  @Field(() => String, { nullable: true })
+  metadataXml?: string | null;
+
+  @Field(() => [String], {
+    nullable: true,
+    description:
+      'PEM. The metadata as a whole has to be signed by one of them, also when it is read again. Empty: by none.',
+  })
+  metadataCertificates?: string[] | null;
+
+  @Field(() => String, { nullable: true, description: 'Which organisation, where the metadata describes several.' })
+  entityId?: string | null;
+
+  @Field(() => SamlNameIdFormatEnum, { nullable: true })
+  nameIdFormat?: SamlNameIdFormat | null;
+
+  @Field(() => String, { nullable: true, description: 'Attribute that holds the address. Null: the usual ones.' })
+  emailAttribute?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'Attribute that holds the name. Null: the usual ones.' })
+  displayNameAttribute?: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Attribute by which a person is known again, one that never changes and is never reused. Null: the NameID.',
+  })
+  subjectAttribute?: string | null;
+}
+
 @InputType()
 export class CreateIdentityProviderInput {
   @Field(() => ID)
   tenantId!: string;
 
-  @Field(() => IdentityProviderKindEnum, { description: 'OIDC; the other kinds cannot be configured.' })
+  @Field(() => IdentityProviderKindEnum, { description: 'OIDC or SAML; the other kinds cannot be configured.' })
   kind!: IdentityProviderKind;
 
   @Field(() => String)
@@ -35,6 +110,9 @@ export class CreateIdentityProviderInput {
 
   @Field(() => OpenIdConnectInput, { nullable: true, description: 'Required for OIDC.' })
   oidc?: OpenIdConnectInput | null;
+
+  @Field(() => SamlInput, { nullable: true, description: 'Required for SAML.' })
+  saml?: SamlInput | null;
 }
 
 @InputType({ description: 'Fields left out stay as they are; a null secret makes a public client.' })
@@ -71,6 +149,9 @@ export class UpdateIdentityProviderInput {
 
   @Field(() => UpdateOpenIdConnectInput, { nullable: true })
   oidc?: UpdateOpenIdConnectInput | null;
+
+  @Field(() => UpdateSamlInput, { nullable: true })
+  saml?: UpdateSamlInput | null;
 }
 
 @InputType()

@@ -14,13 +14,21 @@ import {
   IdentityProviderIdInput,
   UpdateIdentityProviderInput,
 } from './identity-provider.inputs.js';
-import { domainsOf, type IdentityProviderRow, identityProvidersOfTenant } from './identity-providers.queries.js';
+import {
+  domainsOf,
+  type IdentityProviderRow,
+  identityProvidersOfTenant,
+  type SamlProviderRow,
+  samlProviderOf,
+} from './identity-providers.queries.js';
 import type { IdentityProvidersService } from './identity-providers.service.js';
+import { samlAcsUrl, samlEntityId } from './saml-addresses.rules.js';
+import { SamlProvider } from './saml-provider.entity.js';
 
 const IdentityProviderConnection = connectionType('IdentityProvider', () => IdentityProvider);
 
-/** A provider that was deleted brings the domains it had. */
-type ShownProvider = IdentityProviderRow & { domains?: string[] };
+/** A provider that was deleted brings along what it had. */
+type ShownProvider = IdentityProviderRow & { domains?: string[]; saml?: SamlProviderRow | null };
 
 @ObjectType({ simpleResolvers: true })
 export class IdentityProviderPayload {
@@ -61,6 +69,14 @@ export class IdentityProvidersResolver {
     return provider.domains ?? domainsOf(ctx, provider.id);
   }
 
+  @FieldResolver(() => SamlProvider, { nullable: true, description: 'Null: it is of another kind.' })
+  saml(
+    @Ctx() ctx: RequestContext,
+    @Root() provider: ShownProvider,
+  ): Promise<SamlProviderRow | null> | SamlProviderRow | null {
+    return provider.saml === undefined ? samlProviderOf(ctx, provider.id) : provider.saml;
+  }
+
   @Requires('IDENTITY_PROVIDER_WRITE')
   @Mutation(() => IdentityProviderPayload)
   createIdentityProvider(
@@ -86,12 +102,32 @@ export class IdentityProvidersResolver {
     @Arg('input', () => IdentityProviderIdInput) { identityProviderId: id }: IdentityProviderIdInput,
   ): Promise<Answer<IdentityProviderPayload>> {
     return answer(async () => {
-      const domains = await domainsOf(ctx, id);
-      return { identityProvider: { ...(await this.#providers.delete(ctx, id)), domains } };
+      const [domains, saml] = await Promise.all([domainsOf(ctx, id), samlProviderOf(ctx, id)]);
+      return { identityProvider: { ...(await this.#providers.delete(ctx, id)), domains, saml } };
     });
   }
 
   #answer(ctx: RequestContext, changed: Promise<string>): Promise<Answer<IdentityProviderPayload>> {
     return answer(async () => ({ identityProvider: await rowById(ctx, IdentityProvider, await changed) }));
+  }
+}
+
+/** How the provider's administrator sets us up. */
+@Resolver(() => SamlProvider)
+export class SamlProvidersResolver {
+  readonly #publicUrl: URL;
+
+  constructor(publicUrl: URL) {
+    this.#publicUrl = publicUrl;
+  }
+
+  @FieldResolver(() => String, { description: 'Our entityID towards this provider: the address of our metadata.' })
+  serviceProviderMetadataUrl(@Root() { identityProviderId }: SamlProviderRow): string {
+    return samlEntityId(this.#publicUrl, identityProviderId);
+  }
+
+  @FieldResolver(() => String, { description: 'Where the provider has the browser post its answers.' })
+  assertionConsumerServiceUrl(@Root() { identityProviderId }: SamlProviderRow): string {
+    return samlAcsUrl(this.#publicUrl, identityProviderId);
   }
 }

@@ -10,7 +10,7 @@ import { type Clock, SECOND, systemClock } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { OutboundFetch } from '../../outbound/outbound-client.js';
-import type { Connector, ProvenIdentity, ProviderSettings, SignInSecrets } from './connector.port.js';
+import type { Connector, OpenIdConnectSettings, ProvenIdentity, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
 import { describeFailure, isCancellation } from './openid-connect.failures.js';
 import { isAuthorityFor } from './shared-issuers.rules.js';
@@ -25,10 +25,17 @@ export interface OpenIdConnectOptions {
   cacheSeconds?: number;
 }
 
-export function createOpenIdConnectConnector(options: OpenIdConnectOptions): Connector {
+interface OpenIdConnectSecrets extends SignInSecrets {
+  nonce: string;
+  codeVerifier: string;
+}
+
+export function createOpenIdConnectConnector(
+  options: OpenIdConnectOptions,
+): Connector<OpenIdConnectSettings, OpenIdConnectSecrets> {
   const { clock = systemClock, cacheSeconds = 600 } = options;
   const cache = new DiscoveryCache<openid.Configuration>(clock, cacheSeconds * SECOND);
-  const configurationOf = (provider: ProviderSettings) =>
+  const configurationOf = (provider: OpenIdConnectSettings) =>
     cache.get(cacheKey(provider), () => discover(provider, options));
 
   return {
@@ -49,10 +56,10 @@ export function createOpenIdConnectConnector(options: OpenIdConnectOptions): Con
         return { redirectTo: url.href, secrets };
       }),
 
-    finish: (provider, callbackUrl, secrets) =>
+    finish: (provider, { url }, secrets) =>
       refusingFailures(async () => {
         const configuration = await configurationOf(provider);
-        const tokens = await openid.authorizationCodeGrant(configuration, callbackUrl, {
+        const tokens = await openid.authorizationCodeGrant(configuration, url, {
           expectedState: secrets.state,
           expectedNonce: secrets.nonce,
           pkceCodeVerifier: secrets.codeVerifier,
@@ -70,11 +77,11 @@ function promptForAccount(configuration: openid.Configuration): string {
 }
 
 /** The secret is hashed, so that a rotated one takes effect at once and no key of a map is a secret. */
-function cacheKey({ id, issuer, clientId, clientSecret }: ProviderSettings): string {
+function cacheKey({ id, issuer, clientId, clientSecret }: OpenIdConnectSettings): string {
   return JSON.stringify([id, issuer, clientId, clientSecret && hashToken(clientSecret).toString('base64url')]);
 }
 
-async function discover(provider: ProviderSettings, options: OpenIdConnectOptions): Promise<openid.Configuration> {
+async function discover(provider: OpenIdConnectSettings, options: OpenIdConnectOptions): Promise<openid.Configuration> {
   const configuration = await openid.discovery(
     new URL(provider.issuer),
     provider.clientId,
@@ -111,7 +118,7 @@ function clientAuthentication(secret: string | null): openid.ClientAuth {
   };
 }
 
-function newSecrets(): SignInSecrets {
+function newSecrets(): OpenIdConnectSecrets {
   return { state: openid.randomState(), nonce: openid.randomNonce(), codeVerifier: openid.randomPKCECodeVerifier() };
 }
 

@@ -59,11 +59,16 @@ export function isEntitled(methods: readonly Method[], { kind, providerId, issue
   return methods.some((method) =>
     method.providerId === null
       ? kind === method.kind && providerId === ''
-      : kind === method.kind && providerId === method.providerId && isSameUrl(method.issuer, issuer),
+      : kind === method.kind && providerId === method.providerId && isSameIssuer(method.issuer, issuer),
   );
 }
 
-/** `https://login.example` and `https://login.example/` are one issuer, as at discovery. */
-function isSameUrl(a: string | null, b: string | null): boolean {
-  return a !== null && b !== null && URL.parse(a)?.href === URL.parse(b)?.href;
+/**
+ * `https://login.example` and `https://login.example/` are one issuer, as at OpenID Connect discovery. SAML names need not
+ * be URLs: those are the same only letter by letter.
+ */
+function isSameIssuer(a: string | null, b: string | null): boolean {
+  if (a === null || b === null) return false;
+  const [first, second] = [URL.parse(a), URL.parse(b)];
+  return a === b || (first !== null && first.href === second?.href);
 }

@@ -2,7 +2,7 @@
 import { UserError } from '../../kernel/errors.js';
 import { RedemptionService } from './redemption.service.js';
 
-/** @param outcome `ok`, a user error's code, or `fault`. */
+/** @param outcome `ok`, a user error's code, `unrequested` for a sign-in that was started elsewhere, or `fault`. */
 type Observe = (step: string, outcome: string) => void;
 
 export class ObservedRedemption extends RedemptionService {
@@ -34,6 +34,14 @@ export class ObservedRedemption extends RedemptionService {
       'finish_sign_in',
       () => super.finishSignIn(...given),
       ({ refusal }) => refusal ?? 'ok',
+    );
+  }
+
+  override receiveAnswer(...given: Parameters<RedemptionService['receiveAnswer']>) {
+    return this.#counted(
+      'receive_answer',
+      () => super.receiveAnswer(...given),
+      (state) => (state === null ? 'unrequested' : 'ok'),
     );
   }
 

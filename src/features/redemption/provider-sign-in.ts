@@ -2,22 +2,33 @@
  * Proof by an identity provider, for flows that live in a browser. The flow remembers what it sent away (state hashed,
  * the rest sealed); the callback counts only in the same browser, once, and only from the provider that routing entitles
  * at that moment. No transaction is open while a provider is asked. The link's token never rides along.
+ *
+ * A SAML provider has the browser post its answer from the provider's site, so that the cookie stays away. What the answer
+ * came to is kept with the flow under a new state, and the browser is sent on with it to where the cookie is seen.
  */
 import { sql } from 'kysely';
+import { later, MINUTE } from '../../kernel/clock.js';
 import { parseEmailAddress } from '../../kernel/email-address.js';
-import { refuse, type UserErrorCode } from '../../kernel/errors.js';
+import { refuse, type UserError, type UserErrorCode } from '../../kernel/errors.js';
 import { isIdOf } from '../../kernel/ids.js';
-import { hashToken } from '../../kernel/secrets.js';
+import { hashToken, randomToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { ProvenIdentity, SignInSecrets } from '../identity-providers/connector.port.js';
+import { samlAcsUrl } from '../identity-providers/saml-addresses.rules.js';
+import { spendAssertion } from '../identity-providers/saml-assertions.service.js';
 import { isEntitled, type Method, type ProviderMethod } from './methods.js';
 import { type Proof, recordProof, recordRefusal } from './proof.js';
 import { loadMethods } from './redemption.queries.js';
 import { checkFlowOpen, type Step, tell } from './steps.js';
 
 /** One redirect URI per provider, so that a code of one is never taken to another (RFC 9700 section 4.4.2). */
-export function signInCallbackUrl(publicUrl: URL, providerId: string): string {
-  return new URL(`/sign-in/callback/${providerId}`, publicUrl).href;
+export function signInCallbackUrl(
+  publicUrl: URL,
+  { kind, providerId }: Pick<ProviderMethod, 'kind' | 'providerId'>,
+): string {
+  return kind === 'SAML'
+    ? samlAcsUrl(publicUrl, providerId)
+    : new URL(`/sign-in/callback/${providerId}`, publicUrl).href;
 }
 
 export async function rememberSignIn(
@@ -33,10 +44,21 @@ export async function rememberSignIn(
   await tell(tx, flow.invitationId, now, { type: 'SIGN_IN_STARTED' });
 }
 
+/** What a posted answer came to, until the browser that asked for it comes to see. */
+export type Answer = { identity: ProvenIdentity } | { refusal: UserErrorCode };
+
+/** What waits with the flow: for the provider, or, answered, for the browser. */
+type Kept = SignInSecrets | { answer: Answer; until: string };
+
 export interface SpentSignIn {
   flowId: string;
-  secrets: SignInSecrets;
+  /** Null: it was answered. */
+  secrets: SignInSecrets | null;
+  answer: Answer | null;
 }
+
+/** The browser is redirected here at once. */
+const ANSWER_LIFETIME = 5 * MINUTE;
 
 export interface Callback {
   state: string;
@@ -47,10 +69,65 @@ export interface Callback {
 /** @throws UserError INVITATION_NOT_FOUND when this browser waits for no such answer. */
 export async function spendSignIn(ctx: RequestContext, callback: Callback): Promise<SpentSignIn> {
   const spent = isIdOf('IdentityProvider', callback.providerId) ? await takeSignIn(ctx, callback) : undefined;
-  if (!spent)
-    throw refuse('INVITATION_NOT_FOUND', { message: 'This sign-in is over. Open the link in your invitation again.' });
+  if (!spent) throw signInIsOver();
   const { flowId, sealed } = spent;
-  return { flowId, secrets: JSON.parse(ctx.secrets.open(sealed, sealContext(flowId))) as SignInSecrets };
+  const kept = openKept(ctx, flowId, sealed);
+  if (!('answer' in kept)) return { flowId, secrets: kept, answer: null };
+  const isLate = new Date(kept.until) <= ctx.clock.now();
+  return { flowId, secrets: null, answer: isLate ? { refusal: 'PROOF_REQUIRED' } : kept.answer };
+}
+
+function openKept(ctx: RequestContext, flowId: string, sealed: Buffer): Kept {
+  return JSON.parse(ctx.secrets.open(sealed, sealContext(flowId))) as Kept;
+}
+
+export interface WaitingSignIn {
+  flowId: string;
+  tenantId: string;
+  secrets: SignInSecrets;
+}
+
+/** The sign-in that waits for this provider's answer, whichever browser it is of; it is not spent yet. */
+export async function findWaitingSignIn(
+  ctx: RequestContext,
+  state: string,
+  providerId: string,
+): Promise<WaitingSignIn | null> {
+  const { rows } = await sql<{ flowId: string; tenantId: string; sealed: Buffer }>`
+    select id as "flowId", tenant_id as "tenantId", sealed_sign_in as sealed from redemption_flow
+    where sign_in_state_hash = ${hashToken(state)} and sign_in_provider_id = ${providerId}
+      and expires_at > ${ctx.clock.now()}`.execute(ctx.db);
+  const [row] = rows;
+  if (!row) return null;
+  const { flowId, tenantId, sealed } = row;
+  const kept = openKept(ctx, flowId, sealed);
+  return 'answer' in kept ? null : { flowId, tenantId, secrets: kept };
+}
+
+/**
+ * Spends the request that was answered, and the assertion; keeps the answer for the browser that asked.
+ * @returns the new state, for that browser's next request.
+ * @throws UserError INVITATION_NOT_FOUND when the request or the assertion was spent before.
+ */
+export async function keepAnswer(
+  ctx: RequestContext,
+  providerId: string,
+  { flowId, tenantId, secrets }: WaitingSignIn,
+  answer: Answer,
+): Promise<string> {
+  const state = randomToken();
+  const now = ctx.clock.now();
+  const kept: Kept = { answer, until: later(now, ANSWER_LIFETIME).toISOString() };
+  await ctx.transaction(tenantId, async (tx) => {
+    const { numAffectedRows } = await sql`
+      update redemption_flow set sign_in_state_hash = ${hashToken(state)},
+        sealed_sign_in = ${ctx.secrets.seal(JSON.stringify(kept), sealContext(flowId))}
+      where id = ${flowId} and sign_in_state_hash = ${hashToken(secrets.state)}`.execute(tx.db);
+    const assertionId = 'identity' in answer ? answer.identity.assertionId : undefined;
+    const isFresh = assertionId === undefined || (await spendAssertion(tx, providerId, assertionId, now));
+    if (numAffectedRows !== 1n || !isFresh) throw signInIsOver();
+  });
+  return state;
 }
 
 /** Takes the state out of the table, which succeeds once. Another browser finds nothing and spends nothing. */
@@ -99,6 +176,10 @@ function refusalOf(
 
 function proofBy({ kind, providerId }: ProviderMethod, { issuer, subject, displayName }: ProvenIdentity): Proof {
   return { kind, providerId, issuer, subject, displayName };
+}
+
+export function signInIsOver(): UserError {
+  return refuse('INVITATION_NOT_FOUND', { message: 'This sign-in is over. Open the link in your invitation again.' });
 }
 
 function sealContext(flowId: string): string {

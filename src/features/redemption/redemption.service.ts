@@ -11,8 +11,16 @@ import { hashToken } from '../../kernel/secrets.js';
 import { Batch } from '../../request/batch.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { Connector, ProviderSettings } from '../identity-providers/connector.port.js';
-import { loadProviderSettings } from '../identity-providers/identity-providers.service.js';
+import type {
+  Callback,
+  Connector,
+  FormConnector,
+  ProvenIdentity,
+  ProviderSettings,
+  SamlSettings,
+  SignInSecrets,
+} from '../identity-providers/connector.port.js';
+import { loadProviderSettings, loadSamlSettings } from '../identity-providers/identity-providers.service.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
 import { type AcceptCommand, acceptTogether } from './accept.js';
@@ -21,7 +29,17 @@ import { declineByLink, declineInFlow } from './decline.js';
 import { checkPasscodeOffered, type ProviderMethod, requireProvider } from './methods.js';
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
 import { recordRefusal } from './proof.js';
-import { judgeIdentity, rememberSignIn, signInCallbackUrl, spendSignIn } from './provider-sign-in.js';
+import {
+  type Answer,
+  findWaitingSignIn,
+  judgeIdentity,
+  keepAnswer,
+  rememberSignIn,
+  type SpentSignIn,
+  signInCallbackUrl,
+  signInIsOver,
+  spendSignIn,
+} from './provider-sign-in.js';
 import {
   type Flow,
   type FlowKey,
@@ -68,19 +86,23 @@ export interface SignInFinished {
 export interface RedemptionOptions {
   /** Null: no connector speaks this kind's protocol. */
   connectorFor: (kind: IdentityProviderKind) => Connector | null;
+  /** Whose answers are posted; one of those of `connectorFor`. */
+  formConnector: FormConnector<SamlSettings>;
   mailLimits: MailLimits;
   publicUrl: URL;
 }
 
 export class RedemptionService {
   readonly #connectorFor: RedemptionOptions['connectorFor'];
+  readonly #formConnector: FormConnector<SamlSettings>;
   readonly #mailLimits: MailLimits;
   readonly #publicUrl: URL;
   readonly #opening = new Batch(openFlows);
   readonly #together = new Batch<AcceptCommand, FlowView>(acceptTogether);
 
-  constructor({ connectorFor, mailLimits, publicUrl }: RedemptionOptions) {
+  constructor({ connectorFor, formConnector, mailLimits, publicUrl }: RedemptionOptions) {
     this.#connectorFor = connectorFor;
+    this.#formConnector = formConnector;
     this.#mailLimits = mailLimits;
     this.#publicUrl = publicUrl;
   }
@@ -140,7 +162,7 @@ export class RedemptionService {
     const method = requireProvider(methods);
     const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
     const request = {
-      redirectUri: signInCallbackUrl(this.#publicUrl, method.providerId),
+      redirectUri: signInCallbackUrl(this.#publicUrl, method),
       loginHint: offer.email,
       chooseAccount: flow.mismatchedEmail !== null,
     };
@@ -164,19 +186,38 @@ export class RedemptionService {
     browserToken: string,
   ): Promise<SignInFinished> {
     const state = callbackUrl.searchParams.get('state') ?? '';
-    const { flowId, secrets } = await spendSignIn(ctx, { state, providerId, browserToken });
+    const spent = await spendSignIn(ctx, { state, providerId, browserToken });
+    const { flowId } = spent;
     const key = { flowId, browserToken };
     try {
       const { flow, methods } = await this.flow(ctx, key);
       const method = requireProvider(methods);
       if (method.providerId !== providerId) throw refuse('PROOF_REQUIRED');
       const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
-      const identity = await this.#asking(ctx, key, () => connector.finish(settings, callbackUrl, secrets));
+      const finish = (secrets: SignInSecrets) => connector.finish(settings, { url: callbackUrl }, secrets);
+      const identity = await this.#asking(ctx, key, () => identityOf(spent, finish));
       return { flowId, refusal: await inStep(ctx, key, (step) => judgeIdentity(step, method, identity)) };
     } catch (error) {
       if (error instanceof UserError) return { flowId, refusal: error.code };
       throw error;
     }
+  }
+
+  /**
+   * An answer that was posted from the provider's site: verified, spent, and kept for the browser that asked.
+   * @returns the state with which that browser goes on to `finishSignIn`; null: the answer is to no request, as when it
+   * was started at the provider, which redeems nothing.
+   * @throws UserError INVITATION_NOT_FOUND when nobody waits for this answer, or not any more.
+   */
+  async receiveAnswer(ctx: RequestContext, providerId: string, callback: Callback): Promise<string | null> {
+    const state = this.#formConnector.stateOf(callback.form ?? {});
+    if (state === null) return null;
+    const waiting = await findWaitingSignIn(ctx, state, providerId);
+    if (!waiting) throw signInIsOver();
+    const settings = await loadSamlSettings(ctx.db, ctx.secrets, waiting.tenantId, providerId);
+    if (!settings) throw signInIsOver();
+    const answer = await answerOf(ctx, () => this.#formConnector.finish(settings, callback, waiting.secrets));
+    return keepAnswer(ctx, providerId, waiting, answer);
   }
 
   /**
@@ -232,6 +273,26 @@ export class RedemptionService {
       if (error.code === 'IDP_UNAVAILABLE') await inStep(ctx, key, (step) => recordRefusal(step, 'IDP_UNAVAILABLE'));
       throw error;
     }
+  }
+}
+
+/** @throws UserError when the answer that was kept is a refusal. */
+async function identityOf(
+  { secrets, answer }: SpentSignIn,
+  finish: (secrets: SignInSecrets) => Promise<ProvenIdentity>,
+): Promise<ProvenIdentity> {
+  if (secrets) return finish(secrets);
+  if (answer && 'identity' in answer) return answer.identity;
+  throw refuse(answer?.refusal ?? 'PROOF_REQUIRED', { detail: 'as its answer was received' });
+}
+
+async function answerOf(ctx: RequestContext, finish: () => Promise<ProvenIdentity>): Promise<Answer> {
+  try {
+    return { identity: await finish() };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    ctx.log.warn({ code: error.code, detail: error.detail }, 'an answer of an identity provider was refused');
+    return { refusal: error.code };
   }
 }
 

@@ -82,8 +82,9 @@ describe('creating', () => {
     expect((await create({ domains: [], oidc: { ...oidc, issuer } })).userErrors).toEqual([]);
   });
 
-  it('knows no other kind than OIDC', async () => {
-    expect((await create({ kind: 'SAML', domains: [] })).userErrors).toEqual([{ field: ['kind'], code: 'INVALID' }]);
+  it('knows no other kind than OIDC and SAML', async () => {
+    for (const kind of ['LOCAL', 'EMAIL_PASSCODE'])
+      expect((await create({ kind, domains: [] })).userErrors).toEqual([{ field: ['kind'], code: 'INVALID' }]);
     expect((await create({ oidc: null, domains: [] })).userErrors).toEqual([{ field: ['oidc'], code: 'REQUIRED' }]);
   });
 

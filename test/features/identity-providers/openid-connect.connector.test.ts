@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Connector, ProviderSettings } from '../../../src/features/identity-providers/connector.port.js';
+import type { OpenIdConnectSettings } from '../../../src/features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from '../../../src/features/identity-providers/openid-connect.connector.js';
 import { UserError } from '../../../src/kernel/errors.js';
 import { silentLog } from '../../../src/kernel/log.js';
@@ -21,7 +21,7 @@ const publicClient = { clientId: 'vestibule-public', clientSecret: null, redirec
 
 let now = new Date('2026-01-01T00:00:00Z');
 let outbound: OutboundClient;
-let connector: Connector;
+let connector: ReturnType<typeof createOpenIdConnectConnector>;
 const providers: TestOpenIdProvider[] = [];
 
 beforeEach(() => {
@@ -43,12 +43,12 @@ async function start(options: Partial<TestOpenIdProviderOptions> = {}): Promise<
   return provider;
 }
 
-function settings(provider: { issuer: string }, changes: Partial<ProviderSettings> = {}): ProviderSettings {
+function settings(provider: { issuer: string }, changes: Partial<OpenIdConnectSettings> = {}): OpenIdConnectSettings {
   const { clientId, clientSecret } = client;
   return { id: 'idp_1', issuer: provider.issuer, clientId, clientSecret, scopes: ['email', 'profile'], ...changes };
 }
 
-const begin = (provider: ProviderSettings) =>
+const begin = (provider: OpenIdConnectSettings) =>
   connector.begin(provider, { redirectUri, loginHint: ada, chooseAccount: false });
 
 async function refusal(work: Promise<unknown>): Promise<{ code: string; detail: string | undefined; message: string }> {
@@ -64,7 +64,7 @@ test('a sign-in gives the normal form of the identity', async () => {
   const provider = await start();
   const { redirectTo, secrets } = await begin(settings(provider));
   const callback = await signInAt(provider, redirectTo, ada);
-  expect(await connector.finish(settings(provider), callback, secrets)).toEqual({
+  expect(await connector.finish(settings(provider), { url: callback }, secrets)).toEqual({
     issuer: provider.issuer,
     subject: expect.any(String),
     email: ada,
@@ -110,14 +110,14 @@ test.each([
   const provider = await start();
   const { redirectTo, secrets } = await begin(settings(provider, changes));
   const callback = await signInAt(provider, redirectTo, ada);
-  expect((await connector.finish(settings(provider, changes), callback, secrets)).email).toBe(ada);
+  expect((await connector.finish(settings(provider, changes), { url: callback }, secrets)).email).toBe(ada);
 });
 
 test('the address comes from userinfo when the ID token has none', async () => {
   const provider = await start({ claimsIn: 'userinfo' });
   const { redirectTo, secrets } = await begin(settings(provider));
   const callback = await signInAt(provider, redirectTo, ada);
-  const identity = await connector.finish(settings(provider), callback, secrets);
+  const identity = await connector.finish(settings(provider), { url: callback }, secrets);
   expect(identity).toMatchObject({ email: ada, emailVerified: true, displayName: 'Ada Lovelace' });
   expect(provider.requests).toContain('/me');
 });
@@ -125,7 +125,7 @@ test('the address comes from userinfo when the ID token has none', async () => {
 test('userinfo is not asked when the ID token has the address', async () => {
   const provider = await start();
   const { redirectTo, secrets } = await begin(settings(provider));
-  await connector.finish(settings(provider), await signInAt(provider, redirectTo, ada), secrets);
+  await connector.finish(settings(provider), { url: await signInAt(provider, redirectTo, ada) }, secrets);
   expect(provider.requests).not.toContain('/me');
 });
 
@@ -135,7 +135,7 @@ test.each([false, null, 'true', 1])(
     const provider = await start({ quirks: { emailVerified } });
     const { redirectTo, secrets } = await begin(settings(provider));
     const callback = await signInAt(provider, redirectTo, ada);
-    const identity = await connector.finish(settings(provider), callback, secrets);
+    const identity = await connector.finish(settings(provider), { url: callback }, secrets);
     expect(identity).toMatchObject({ email: ada, emailVerified: false });
   },
 );
@@ -144,7 +144,7 @@ test('the claimed address is reported as claimed, not as hinted', async () => {
   const provider = await start({ quirks: { claimedEmail: 'eve@elsewhere.example' } });
   const { redirectTo, secrets } = await begin(settings(provider));
   const callback = await signInAt(provider, redirectTo, ada);
-  expect((await connector.finish(settings(provider), callback, secrets)).email).toBe('eve@elsewhere.example');
+  expect((await connector.finish(settings(provider), { url: callback }, secrets)).email).toBe('eve@elsewhere.example');
 });
 
 test.each(['state', 'nonce', 'codeVerifier'] as const)('a wrong %s is refused', async (name) => {
@@ -152,7 +152,7 @@ test.each(['state', 'nonce', 'codeVerifier'] as const)('a wrong %s is refused', 
   const { redirectTo, secrets } = await begin(settings(provider));
   const { secrets: others } = await begin(settings(provider));
   const callback = await signInAt(provider, redirectTo, ada);
-  const finish = connector.finish(settings(provider), callback, { ...secrets, [name]: others[name] });
+  const finish = connector.finish(settings(provider), { url: callback }, { ...secrets, [name]: others[name] });
   expect((await refusal(finish)).code).toBe('IDP_UNAVAILABLE');
 });
 
@@ -161,7 +161,9 @@ test.each(['state', 'iss', 'code'])('a callback without %s is refused', async (p
   const { redirectTo, secrets } = await begin(settings(provider));
   const callback = await signInAt(provider, redirectTo, ada);
   callback.searchParams.delete(parameter);
-  expect((await refusal(connector.finish(settings(provider), callback, secrets))).code).toBe('IDP_UNAVAILABLE');
+  expect((await refusal(connector.finish(settings(provider), { url: callback }, secrets))).code).toBe(
+    'IDP_UNAVAILABLE',
+  );
   expect(provider.requests).not.toContain('/token');
 });
 
@@ -169,7 +171,9 @@ test("a callback that another provider's issuer signs off is refused before the 
   const [honest, attacker] = [await start(), await start()];
   const { redirectTo, secrets } = await begin(settings(honest));
   const callback = await signInAt(honest, redirectTo, ada);
-  expect((await refusal(connector.finish(settings(attacker), callback, secrets))).code).toBe('IDP_UNAVAILABLE');
+  expect((await refusal(connector.finish(settings(attacker), { url: callback }, secrets))).code).toBe(
+    'IDP_UNAVAILABLE',
+  );
   expect(attacker.requests).not.toContain('/token');
 });
 
@@ -177,8 +181,8 @@ test('a code is good once', async () => {
   const provider = await start();
   const { redirectTo, secrets } = await begin(settings(provider));
   const callback = await signInAt(provider, redirectTo, ada);
-  await connector.finish(settings(provider), callback, secrets);
-  const again = await refusal(connector.finish(settings(provider), callback, secrets));
+  await connector.finish(settings(provider), { url: callback }, secrets);
+  const again = await refusal(connector.finish(settings(provider), { url: callback }, secrets));
   expect(again).toMatchObject({ code: 'IDP_UNAVAILABLE', detail: 'the provider refused, status 400: invalid_grant' });
 });
 
@@ -187,7 +191,7 @@ test('a wrong client secret is refused', async () => {
   const wrong = settings(provider, { clientSecret: 'wrong' });
   const { redirectTo, secrets } = await begin(wrong);
   const callback = await signInAt(provider, redirectTo, ada);
-  expect(await refusal(connector.finish(wrong, callback, secrets))).toMatchObject({
+  expect(await refusal(connector.finish(wrong, { url: callback }, secrets))).toMatchObject({
     code: 'IDP_UNAVAILABLE',
     detail: expect.stringContaining('status 401'),
   });
@@ -197,7 +201,7 @@ test('a cancelled sign-in is told apart from a broken one', async () => {
   const provider = await start();
   const { redirectTo, secrets } = await begin(settings(provider));
   const callback = await cancelSignInAt(provider, redirectTo);
-  expect(await refusal(connector.finish(settings(provider), callback, secrets))).toMatchObject({
+  expect(await refusal(connector.finish(settings(provider), { url: callback }, secrets))).toMatchObject({
     code: 'PROOF_REQUIRED',
     message: expect.stringContaining('cancelled'),
     detail: 'the provider ended the sign-in: access_denied',
@@ -209,7 +213,9 @@ test('a cancellation with a foreign state is no cancellation of ours', async () 
   const { redirectTo } = await begin(settings(provider));
   const { secrets } = await begin(settings(provider));
   const callback = await cancelSignInAt(provider, redirectTo);
-  expect((await refusal(connector.finish(settings(provider), callback, secrets))).code).toBe('IDP_UNAVAILABLE');
+  expect((await refusal(connector.finish(settings(provider), { url: callback }, secrets))).code).toBe(
+    'IDP_UNAVAILABLE',
+  );
 });
 
 test("an error in the callback is reported without the provider's text", async () => {
@@ -222,7 +228,7 @@ test("an error in the callback is reported without the provider's text", async (
     error: FAILURE_TEXT,
     error_description: FAILURE_TEXT,
   }).toString();
-  const refused = await refusal(connector.finish(settings(provider), callback, secrets));
+  const refused = await refusal(connector.finish(settings(provider), { url: callback }, secrets));
   expect(refused).toMatchObject({
     code: 'IDP_UNAVAILABLE',
     detail: 'the provider ended the sign-in: unregistered code',
@@ -236,7 +242,7 @@ test.each(['/token', '/jwks'])(
     const { redirectTo, secrets } = await begin(settings(provider));
     const callback = await signInAt(provider, redirectTo, ada);
     provider.quirks.failsAt = path;
-    const refused = await refusal(connector.finish(settings(provider), callback, secrets));
+    const refused = await refusal(connector.finish(settings(provider), { url: callback }, secrets));
     expect(refused.code).toBe('IDP_UNAVAILABLE');
     expect(JSON.stringify(refused)).not.toContain(FAILURE_TEXT);
   },

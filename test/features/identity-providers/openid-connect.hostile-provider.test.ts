@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT, UnsecuredJWT } from 'jose';
-import type { ProviderSettings } from '../../../src/features/identity-providers/connector.port.js';
+import type { OpenIdConnectSettings } from '../../../src/features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from '../../../src/features/identity-providers/openid-connect.connector.js';
 import { UserError } from '../../../src/kernel/errors.js';
 import { silentLog } from '../../../src/kernel/log.js';
@@ -80,7 +80,7 @@ async function signIn() {
     fetch: (url, init) => outbound.fetch(String(url).replace(issuer, local), init),
     allowInsecure: true,
   });
-  const provider: ProviderSettings = { id: 'idp_1', issuer, clientId, clientSecret, scopes: ['email'] };
+  const provider: OpenIdConnectSettings = { id: 'idp_1', issuer, clientId, clientSecret, scopes: ['email'] };
   const { secrets } = await connector.begin(provider, {
     redirectUri,
     loginHint: 'ada@fabrikam.example',
@@ -88,7 +88,7 @@ async function signIn() {
   });
   claims = { nonce: secrets.nonce, ...claims };
   const callback = new URL(`${redirectUri}?${new URLSearchParams({ code: 'c', state: secrets.state })}`);
-  return connector.finish(provider, callback, secrets);
+  return connector.finish(provider, { url: callback }, secrets);
 }
 
 async function refusalDetail(): Promise<string | undefined> {

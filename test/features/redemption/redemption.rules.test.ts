@@ -85,6 +85,17 @@ describe('the methods for an address', () => {
   });
 });
 
+it('a proof is of the same issuer only letter by letter, where issuers are no URLs', () => {
+  const saml = { kind: 'SAML' as const, providerId: 'idp_1', displayName: 'Fabrikam', issuer: 'fabrikam-idp' };
+  const proof = { kind: 'SAML', providerId: 'idp_1', issuer: 'fabrikam-idp' };
+  expect(isEntitled([saml], proof)).toBe(true);
+  for (const issuer of ['evil-idp', 'Fabrikam-idp', '', 'https://fabrikam-idp'])
+    expect([issuer, isEntitled([saml], { ...proof, issuer })]).toEqual([issuer, false]);
+  const urn = { ...saml, issuer: 'urn:fabrikam:idp' };
+  expect(isEntitled([urn], { ...proof, issuer: 'urn:fabrikam:idp' })).toBe(true);
+  expect(isEntitled([urn], { ...proof, issuer: 'urn:fabrikam:other' })).toBe(false);
+});
+
 it('consent is to one version of name, privacy statement and terms', () => {
   const terms = { tenantName: 'Contoso', privacyStatementUrl: null, termsOfUseUrl: 'https://contoso.example/terms' };
   const consentVersion = consentVersionOf(terms);

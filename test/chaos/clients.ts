@@ -40,11 +40,10 @@ export class Clients {
   async ask(query: string, variables: object, { key = KEY }: { key?: string | null } = {}): Promise<Data> {
     const giveUpAt = Date.now() + PATIENCE_MILLISECONDS;
     for (;;) {
-      const answer = await this.#post(JSON.stringify({ query, variables }), key).catch((error: Error) => error);
-      const failure = answer instanceof Error ? answer : failureOf(answer);
+      const { answer, failure } = await settle(this.#post(JSON.stringify({ query, variables }), key), failureOf);
       if (!failure) {
         this.calls.answered += 1;
-        return (answer as Answer).data;
+        return answer?.data;
       }
       if (failure instanceof Refused) throw failure;
       this.#noteUnanswered(failure);
@@ -61,14 +60,13 @@ export class Clients {
   async upload(parameters: Record<string, string>, csv: string): Promise<string> {
     const giveUpAt = Date.now() + PATIENCE_MILLISECONDS;
     for (;;) {
-      const answer = await this.#send(parameters, csv).catch((error: Error) => error);
-      if (!(answer instanceof Error) && answer.status === 202) {
+      const { answer, failure } = await settle(this.#send(parameters, csv), uploadFailureOf);
+      if (answer && !failure) {
         this.calls.answered += 1;
         return answer.bulkInviteId;
       }
-      this.#noteUnanswered(answer instanceof Error ? answer : new Error(`upload ${answer.status}`));
-      const isRefused = !(answer instanceof Error) && !uploadAgain.includes(answer.status);
-      if (isRefused) throw new Refused(`Upload refused: ${JSON.stringify(answer)}`);
+      if (failure instanceof Refused) throw failure;
+      this.#noteUnanswered(failure ?? new Error('upload'));
       if (Date.now() > giveUpAt) throw new GaveUp('upload');
       await wait(AGAIN_MILLISECONDS);
     }
@@ -120,6 +118,23 @@ class Refused extends Error {}
 
 /** No answer for so long that nobody asks any more: whether it was done is not known. */
 export class GaveUp extends Error {}
+
+/** Not by `instanceof Error`: under jest, what Node throws is of another realm. */
+function settle<T>(
+  asked: Promise<T>,
+  judge: (answer: T) => Error | null,
+): Promise<{ answer: T | null; failure: Error | null }> {
+  return asked.then(
+    (answer) => ({ answer, failure: judge(answer) }),
+    (failure: Error) => ({ answer: null, failure }),
+  );
+}
+
+function uploadFailureOf({ status, ...rest }: { status: number }): Error | null {
+  if (status === 202) return null;
+  const text = `upload ${status}`;
+  return uploadAgain.includes(status) ? new Error(text) : new Refused(`${text} ${JSON.stringify(rest)}`);
+}
 
 function failureOf({ status, errors }: Answer): Error | null {
   if (!errors && status === 200) return null;

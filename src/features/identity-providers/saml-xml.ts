@@ -1,11 +1,10 @@
 /**
  * XML as strangers send it: what is dangerous to parse is refused by its text, before a parser sees it, and what is signed
- * is taken from the signature, never from the document around it. The signature check is node-saml's own (an exact version
- * is installed; its main file does not offer it) and so is the parser; which algorithms count is decided here, because the
+ * is taken from the signature, never from the document around it. The signature check is node-saml's own and so is the
+ * parser; which algorithms count is decided here, because the
  * library still takes SHA-1. Neighbours: `saml-metadata.rules.ts` and `saml-response.rules.ts` say what the XML has to mean.
  */
-import { createRequire } from 'node:module';
-import { getVerifiedXml } from '@node-saml/node-saml/lib/xml.js';
+import { nodeSamlXml, xmldom } from './saml-library.js';
 
 /** Our own words on what is wrong: safe to log, and to show to an operator. */
 export class SamlProblem extends Error {
@@ -22,15 +21,6 @@ export interface XmlElement {
   getAttribute(name: string): string | null;
   getElementsByTagNameNS(namespace: string, name: string): ArrayLike<XmlElement>;
 }
-
-// Required, not imported: its types would bring those of browsers into the whole project.
-const { DOMParser } = createRequire(import.meta.url)('@xmldom/xmldom') as {
-  DOMParser: new (options: {
-    errorHandler: Record<'warning' | 'error' | 'fatalError', () => never>;
-  }) => {
-    parseFromString(xml: string, type: 'text/xml'): { documentElement: XmlElement | null };
-  };
-};
 
 export const samlNamespaces = {
   assertion: 'urn:oasis:names:tc:SAML:2.0:assertion',
@@ -89,7 +79,7 @@ function parse(xml: string, maxTags: number): XmlElement {
     occurrences(xml, 'xmlns') > MAX_NAMESPACE_DECLARATIONS;
   if (hasTooMany) throw new SamlProblem('the XML has too many parts');
   try {
-    const { documentElement } = new DOMParser({ errorHandler }).parseFromString(xml, 'text/xml');
+    const { documentElement } = new (xmldom().DOMParser)({ errorHandler }).parseFromString(xml, 'text/xml');
     if (documentElement) return documentElement;
   } catch {
     // Told below: the parser's own words quote what it read.
@@ -145,7 +135,7 @@ export function verifiedElement(xml: string, element: XmlElement, certificates: 
 
 function verifiedText(xml: string, element: XmlElement, certificates: string[]): string | null {
   try {
-    return getVerifiedXml(xml, element as never, certificates);
+    return nodeSamlXml().getVerifiedXml(xml, element as never, certificates);
   } catch {
     return null;
   }

@@ -5,11 +5,12 @@
  * the port, `saml-providers.service.ts` fetches metadata, so that nothing is asked of the provider here.
  */
 import { randomBytes } from 'node:crypto';
-import { type CacheProvider, SAML, type SamlConfig, ValidateInResponseTo } from '@node-saml/node-saml';
+import type { CacheProvider, SAML, SamlConfig } from '@node-saml/node-saml';
 import type { Clock } from '../../kernel/clock.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import type { FormConnector, SamlSettings } from './connector.port.js';
 import { samlAcsUrl, samlEntityId } from './saml-addresses.rules.js';
+import { nodeSaml } from './saml-library.js';
 import {
   CLOCK_SKEW,
   checkEnvelope,
@@ -33,7 +34,7 @@ export function createSamlConnector({ clock, publicUrl }: SamlConnectorOptions):
       refusingFailures(async () => {
         checkValidity(provider, clock.now());
         const state = newRequestId();
-        const saml = new SAML({
+        const saml = new (nodeSaml().SAML)({
           ...commonOptions(provider, publicUrl),
           entryPoint: provider.ssoUrl,
           privateKey: provider.privateKey,
@@ -107,13 +108,13 @@ function commonOptions(provider: SamlSettings, publicUrl: URL): SamlConfig {
 
 /** @throws SamlProblem unless response or assertion are signed by the provider's keys. */
 async function verifiedAssertion(xml: string, publicUrl: URL, expected: ResponseExpectations): Promise<XmlElement> {
-  const saml = new ClockedSaml(
+  const saml = clockedSaml(
     {
       ...commonOptions(expected.provider, publicUrl),
       // One of them has to be; a signed response covers the assertion inside.
       wantAuthnResponseSigned: false,
       wantAssertionsSigned: false,
-      validateInResponseTo: ValidateInResponseTo.always,
+      validateInResponseTo: nodeSaml().ValidateInResponseTo.always,
       requestIdExpirationPeriodMs: Number.POSITIVE_INFINITY,
       cacheProvider: onlyRequest(expected),
       acceptedClockSkewMs: CLOCK_SKEW,
@@ -136,23 +137,19 @@ async function verify(saml: SAML, xml: string) {
   }
 }
 
-/** node-saml compares with the machine's clock. */
-class ClockedSaml extends SAML {
-  readonly #now: Date;
-
-  constructor(options: SamlConfig, now: Date) {
-    super(options);
-    this.#now = now;
+/** node-saml compares with the machine's clock; this one with `now`. */
+function clockedSaml(options: SamlConfig, now: Date): SAML {
+  class ClockedSaml extends nodeSaml().SAML {
+    protected override checkTimestampsValidityError(
+      _machineNow: number,
+      notBefore: string,
+      notOnOrAfter: string,
+      limit?: number,
+    ): Error | null {
+      return super.checkTimestampsValidityError(now.getTime(), notBefore, notOnOrAfter, limit);
+    }
   }
-
-  protected override checkTimestampsValidityError(
-    _machineNow: number,
-    notBefore: string,
-    notOnOrAfter: string,
-    limit?: number,
-  ): Error | null {
-    return super.checkTimestampsValidityError(this.#now.getTime(), notBefore, notOnOrAfter, limit);
-  }
+  return new ClockedSaml(options);
 }
 
 /** What the library takes for its store of requests: the one that this browser's flow is waiting for. */

@@ -4,9 +4,9 @@
  */
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { generateServiceProviderMetadata } from '@node-saml/node-saml';
 import { DAY, later } from '../../kernel/clock.js';
 import { samlAcsUrl, samlEntityId } from './saml-addresses.rules.js';
+import { nodeSaml } from './saml-library.js';
 
 export interface SigningCredential {
   /** PEM */
@@ -51,7 +51,7 @@ export function serviceProviderMetadata(
   { certificate, privateKey }: SigningCredential,
   nameIdFormat: string | null,
 ): string {
-  return generateServiceProviderMetadata({
+  return nodeSaml().generateServiceProviderMetadata({
     issuer: samlEntityId(publicUrl, providerId),
     callbackUrl: samlAcsUrl(publicUrl, providerId),
     identifierFormat: nameIdFormat,

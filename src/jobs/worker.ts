@@ -34,6 +34,8 @@ export interface Workers extends Worker {
 
 const POLL_MILLISECONDS = 1 * SECOND;
 const RESTART_MILLISECONDS = 1 * SECOND;
+/** For a worker whose connections broke: graphile-worker's local queue may then wait for ever for itself. */
+const END_MILLISECONDS = 10 * SECOND;
 
 export async function startWorker({ url, db, lanes, log, heartbeat: times }: WorkerOptions): Promise<Workers> {
   const heartbeat = new Heartbeat(db, log, times);
@@ -59,6 +61,8 @@ class LastingWorker implements Worker {
   readonly #log: Log;
   readonly #stopping = new AbortController();
   #runner: Runner | null = null;
+  /** Why it ended; or that it was given up, because it did not end. */
+  #ended: Promise<Error | undefined> = Promise.resolve(undefined);
   #workerId: string | null = null;
   #following: Promise<void> | null = null;
 
@@ -80,8 +84,8 @@ class LastingWorker implements Worker {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    // Rejects when it is ending by itself at this moment.
-    await this.#runner?.stop().catch(() => undefined);
+    // Rejects when it is ending by itself at this moment; one that is given up never answers.
+    await Promise.race([this.#runner?.stop().catch(() => undefined), this.#ended]);
     await this.#following;
   }
 
@@ -90,8 +94,21 @@ class LastingWorker implements Worker {
     const pool = this.#openPool(broken.resolve);
     try {
       const runner = await this.#runOn(pool);
-      void broken.promise.then(() => runner.stop().catch(() => undefined));
-      void runner.promise.catch(() => undefined).then(() => pool.end());
+      const over = runner.promise.then(
+        () => undefined,
+        (reason: Error) => reason,
+      );
+      const givenUp = broken.promise.then(() =>
+        Promise.race([
+          runner.stop().then(
+            () => over,
+            () => over,
+          ),
+          later(),
+        ]),
+      );
+      this.#ended = Promise.race([over, givenUp]);
+      void over.then(() => pool.end());
       return runner;
     } catch (error) {
       await pool.end();
@@ -147,7 +164,7 @@ class LastingWorker implements Worker {
   /** A worker whose connections break, or who cannot write down what became of a job, ends; another takes its place. */
   async #follow(): Promise<void> {
     while (this.#runner) {
-      const error = await this.#runner.promise.catch((reason: Error) => reason);
+      const error = await this.#ended;
       this.#runner = null;
       if (this.#stopping.signal.aborted) return;
       this.#log.error({ error: error?.message }, 'the worker ended by itself; starting another');
@@ -171,6 +188,11 @@ class LastingWorker implements Worker {
       if (signal.aborted) return null;
     }
   }
+}
+
+async function later(): Promise<Error> {
+  await wait(END_MILLISECONDS, undefined, { ref: false });
+  return new Error('It did not end; what it held is freed.');
 }
 
 interface StartOfWorker {

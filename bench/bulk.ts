@@ -173,7 +173,7 @@ async function* csvOf(rows: number): AsyncGenerator<Uint8Array> {
   yield encoder.encode('email,displayName,groups\n');
   for (let first = 0; first < rows; first += 1000) {
     const lines = Array.from({ length: Math.min(1000, rows - first) }, (_, index) => {
-      const name = `${randomBytes(5).toString('hex')}${batch}`;
+      const name = `${randomBytes(8).toString('hex')}${batch}`;
       return `guest-${name}@fabrikam.example,Guest ${first + index},Partners;Suppliers\n`;
     });
     yield encoder.encode(lines.join(''));

@@ -98,15 +98,8 @@ class LastingWorker implements Worker {
         () => undefined,
         (reason: Error) => reason,
       );
-      const givenUp = broken.promise.then(() =>
-        Promise.race([
-          runner.stop().then(
-            () => over,
-            () => over,
-          ),
-          later(),
-        ]),
-      );
+      const stop = () => runner.stop().catch(() => undefined);
+      const givenUp = broken.promise.then(() => Promise.race([stop().then(() => over), later()]));
       this.#ended = Promise.race([over, givenUp]);
       void over.then(() => pool.end());
       return runner;

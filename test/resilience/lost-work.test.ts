@@ -61,6 +61,7 @@ describe('a mail that is queued', () => {
     await gateway.waitForMail('deleted@fabrikam.example');
     await gateway.waitForMail('waiting@fabrikam.example');
     expect(gateway.mails()).toHaveLength(2);
+    await until(async () => (await jobs()).length === 0, 'the jobs to be noted as done');
   });
 });
 
@@ -78,6 +79,7 @@ describe('a bulk invite', () => {
     await letThemRun();
     const status = async () => (await gateway.sql('select status from bulk_invite where id = $1', [id]))[0];
     await until(async () => JSON.stringify(await status()) === '{"status":"COMPLETED"}', 'the batch');
+    await until(async () => (await jobs()).length === 0, 'its job to be noted as done');
   });
 
   it('whose job died after it had queued its successor leaves nothing of it behind', async () => {

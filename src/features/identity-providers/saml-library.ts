@@ -3,7 +3,6 @@
  * would wait for it at their start.
  */
 import { createRequire } from 'node:module';
-import type { XmlElement } from './saml-xml.js';
 
 const load = createRequire(import.meta.url);
 
@@ -14,6 +13,17 @@ export function nodeSaml(): typeof import('@node-saml/node-saml') {
 /** An exact version is installed: its main file does not offer this one. */
 export function nodeSamlXml(): Pick<typeof import('@node-saml/node-saml/lib/xml.js'), 'getVerifiedXml'> {
   return load('@node-saml/node-saml/lib/xml.js');
+}
+
+/** What is used of a DOM element; the whole DOM of browsers has no place in a server's types. */
+export interface XmlElement {
+  nodeType: number;
+  localName: string;
+  namespaceURI: string | null;
+  textContent: string | null;
+  childNodes: ArrayLike<XmlElement>;
+  getAttribute(name: string): string | null;
+  getElementsByTagNameNS(namespace: string, name: string): ArrayLike<XmlElement>;
 }
 
 /** What is used of @xmldom/xmldom; its own types would bring those of browsers into the whole project. */

@@ -5,6 +5,7 @@
  */
 import { X509Certificate } from 'node:crypto';
 import { DAY, HOUR, later, MINUTE, SECOND } from '../../kernel/clock.js';
+import type { XmlElement } from './saml-library.js';
 import {
   attribute,
   children,
@@ -15,7 +16,6 @@ import {
   textOf,
   timeOf,
   verifiedElement,
-  type XmlElement,
 } from './saml-xml.js';
 
 export interface SamlMetadata {

@@ -6,6 +6,7 @@
  */
 import { later, SECOND } from '../../kernel/clock.js';
 import type { ProvenIdentity, SamlNameIdFormat, SamlSettings } from './connector.port.js';
+import type { XmlElement } from './saml-library.js';
 import {
   attribute,
   checkAlgorithms,
@@ -17,7 +18,6 @@ import {
   SamlProblem,
   textOf,
   timeOf,
-  type XmlElement,
 } from './saml-xml.js';
 
 /** Of the text, in characters. Most responses have 5,000 to 20,000. */

@@ -4,22 +4,11 @@
  * parser; which algorithms count is decided here, because the
  * library still takes SHA-1. Neighbours: `saml-metadata.rules.ts` and `saml-response.rules.ts` say what the XML has to mean.
  */
-import { nodeSamlXml, xmldom } from './saml-library.js';
+import { nodeSamlXml, type XmlElement, xmldom } from './saml-library.js';
 
 /** Our own words on what is wrong: safe to log, and to show to an operator. */
 export class SamlProblem extends Error {
   override readonly name = 'SamlProblem';
-}
-
-/** What is used of a DOM element; the whole DOM of browsers has no place in a server's types. */
-export interface XmlElement {
-  nodeType: number;
-  localName: string;
-  namespaceURI: string | null;
-  textContent: string | null;
-  childNodes: ArrayLike<XmlElement>;
-  getAttribute(name: string): string | null;
-  getElementsByTagNameNS(namespace: string, name: string): ArrayLike<XmlElement>;
 }
 
 export const samlNamespaces = {

@@ -10,7 +10,7 @@ import type { Clock } from '../../kernel/clock.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import type { FormConnector, SamlSettings } from './connector.port.js';
 import { samlAcsUrl, samlEntityId } from './saml-addresses.rules.js';
-import { nodeSaml } from './saml-library.js';
+import { nodeSaml, type XmlElement } from './saml-library.js';
 import {
   CLOCK_SKEW,
   checkEnvelope,
@@ -20,7 +20,7 @@ import {
   readAssertion,
   SamlCancellation,
 } from './saml-response.rules.js';
-import { attribute, parseMessage, SamlProblem, type XmlElement } from './saml-xml.js';
+import { attribute, parseMessage, SamlProblem } from './saml-xml.js';
 
 export interface SamlConnectorOptions {
   clock: Clock;

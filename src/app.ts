@@ -5,7 +5,6 @@
 import 'reflect-metadata';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type pg from 'pg';
 import { registerBulkInviteResults } from './api/bulk-invite-results-http.js';
@@ -55,6 +54,7 @@ import { Mailer } from './mail/mailer.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
+import { Running } from './running.js';
 import { watchJobQueue } from './telemetry/job-queue.js';
 import { createMetrics, type Metrics, type PoolUse } from './telemetry/metrics.js';
 import { registerBounceHook } from './web/bounce-hook.js';
@@ -89,37 +89,6 @@ export interface App {
   stop(noticeMilliseconds?: number): Promise<void>;
   /** When there is no time left to stop: jobs still under way may be taken by others at once. */
   handOver(): Promise<void>;
-}
-
-/** Started parts, stopped in reverse order; one that fails does not keep the others from stopping. */
-class Running {
-  readonly #log: Log;
-  readonly #stops: { part: string; stop: () => unknown }[] = [];
-  #stopping = false;
-
-  constructor(log: Log) {
-    this.#log = log;
-  }
-
-  add(part: string, stop: () => unknown): void {
-    this.#stops.push({ part, stop });
-  }
-
-  get stopping(): boolean {
-    return this.#stopping;
-  }
-
-  async stop(noticeMilliseconds = 0): Promise<void> {
-    this.#stopping = true;
-    await wait(noticeMilliseconds);
-    for (const { part, stop } of this.#stops.splice(0).reverse()) {
-      try {
-        await stop();
-      } catch (error) {
-        this.#log.error({ part, error: (error as Error).message }, 'a part did not stop in order');
-      }
-    }
-  }
 }
 
 /** @throws Error that says what is missing; whatever had started by then is stopped. */

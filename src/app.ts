@@ -37,6 +37,7 @@ import { ObservedRedemption } from './features/redemption/observed-redemption.se
 import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
+import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { lanesOf } from './jobs/lanes.js';
 import { observeTasks } from './jobs/observed-tasks.js';
@@ -160,7 +161,13 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
-  await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
+  await registerPages(server, {
+    ground,
+    redemption,
+    unsubscriptions: new UnsubscriptionsService(mailLimits),
+    publicUrl,
+    templatesDirectory: templatesDirectory(),
+  });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
   const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce };

@@ -51,6 +51,9 @@ import {
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
+import { TermsAcceptancesResolver, TermsResolver } from './features/terms/terms.resolver.js';
+import { TermsService } from './features/terms/terms.service.js';
+import { TenantUnsubscribedRecipientsResolver } from './features/unsubscriptions/unsubscriptions.resolver.js';
 
 export interface ResolverParts {
   publicUrl: URL;
@@ -73,6 +76,8 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantApiKeysResolver(),
     new ExternalUsersResolver(new ExternalUsersService()),
     new TenantExternalUsersResolver(),
+    new TermsResolver(new TermsService()),
+    new TermsAcceptancesResolver(),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
@@ -88,6 +93,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),
     new InvitationStatisticsResolver(),
+    new TenantUnsubscribedRecipientsResolver(),
     new BulkInvitesResolver(new BulkInvitesService(), publicUrl),
     new BulkInviteRowsResolver(),
     new TenantBulkInvitesResolver(),

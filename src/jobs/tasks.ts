@@ -13,6 +13,7 @@ import { sweepExpiredInvitations } from '../features/invitations/expire.service.
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
+import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscribe-mails.service.js';
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
 import type { BounceMailbox } from '../mail/bounce-mailbox.js';
@@ -57,6 +58,7 @@ export function createTasks(parts: TaskParts): TaskList {
     clean_up: async (ctx, _payload, { abortSignal }) => {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
+      await deleteOldUnsubscribeFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(

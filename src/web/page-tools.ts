@@ -1,6 +1,7 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
@@ -8,6 +9,7 @@ import type { Page } from './page.js';
 
 export interface PageTools {
   redemption: RedemptionService;
+  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
   browserCookie: BrowserCookie;
   context(request: FastifyRequest): RequestContext;

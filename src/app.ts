@@ -53,6 +53,7 @@ import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
+import { RateLimits } from './request/rate-limits.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
 import { Running } from './running.js';
@@ -122,7 +123,12 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const limits = new RateLimits(config.limits.guestStepsPerNetwork);
+  const redemption = new ObservedRedemption(metrics.observeRedemption, limits, {
+    ...connectors,
+    mailLimits,
+    publicUrl,
+  });
   const tenants = new TenantCache(ground.listener);
   const schema = await buildApiSchema(
     createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption }),
@@ -164,7 +170,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerPages(server, {
     ground,
     redemption,
-    unsubscriptions: new UnsubscriptionsService(mailLimits),
+    unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });

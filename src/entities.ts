@@ -29,6 +29,7 @@ import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.ent
 import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
+import { RateCount } from './request/rate-count.entity.js';
 
 export const entities = [
   Tenant,
@@ -60,5 +61,6 @@ export const entities = [
   UnsubscribeFlow,
   Event,
   IdempotencyRecord,
+  RateCount,
   GatewayProcess,
 ];

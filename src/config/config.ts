@@ -33,7 +33,7 @@ export interface Config {
   bootstrapApiKey: string | null;
   allowPrivateProviders: boolean;
   events: { retentionDays: number };
-  limits: { mailsPerTenantPerHour: number; socketsPerApiKey: number };
+  limits: { mailsPerTenantPerHour: number; guestStepsPerNetwork: number; socketsPerApiKey: number };
   worker: { concurrency: number };
   logLevel: Values['LOG_LEVEL'];
   /** Both null: no metrics are served. */
@@ -92,6 +92,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     events: { retentionDays: values.EVENT_RETENTION_DAYS },
     limits: {
       mailsPerTenantPerHour: values.MAILS_PER_TENANT_PER_HOUR,
+      guestStepsPerNetwork: values.GUEST_STEPS_PER_NETWORK,
       socketsPerApiKey: values.SOCKETS_PER_API_KEY,
     },
     worker: { concurrency: values.WORKER_CONCURRENCY },

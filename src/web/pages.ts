@@ -11,6 +11,7 @@ import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubsc
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
+import { networkOf } from '../kernel/network.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { problemOf } from './error-pages.js';
@@ -47,7 +48,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     unsubscriptions,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
-    context: () => new RequestContext(ground, stranger),
+    context: ({ ip }) => new RequestContext(ground, stranger, ground.log, networkOf(ip)),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
     show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
   };

@@ -3,6 +3,7 @@ import { Migration20261120InitialSchema } from './20261120-initial-schema.js';
 import { Migration20261121BulkRuns } from './20261121-bulk-runs.js';
 import { Migration20261121Saml } from './20261121-saml.js';
 import { Migration20261121Uploads } from './20261121-uploads.js';
+import { Migration20261126RateCounts } from './20261126-rate-counts.js';
 import { Migration20261126Terms } from './20261126-terms.js';
 import { Migration20261126Unsubscribe } from './20261126-unsubscribe.js';
 
@@ -13,4 +14,5 @@ export const migrations = [
   { name: '20261121-saml', class: Migration20261121Saml },
   { name: '20261126-terms', class: Migration20261126Terms },
   { name: '20261126-unsubscribe', class: Migration20261126Unsubscribe },
+  { name: '20261126-rate-counts', class: Migration20261126RateCounts },
 ];

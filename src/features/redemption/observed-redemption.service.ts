@@ -1,14 +1,15 @@
 /** The redemption, with every step of a guest counted by how it ended: the funnel's faults show before anybody calls. */
 import { UserError } from '../../kernel/errors.js';
-import { RedemptionService } from './redemption.service.js';
+import { LimitedRedemption } from './limited-redemption.service.js';
+import type { RedemptionService } from './redemption.service.js';
 
 /** @param outcome `ok`, a user error's code, `unrequested` for a sign-in that was started elsewhere, or `fault`. */
 type Observe = (step: string, outcome: string) => void;
 
-export class ObservedRedemption extends RedemptionService {
+export class ObservedRedemption extends LimitedRedemption {
   readonly #observe: Observe;
 
-  constructor(observe: Observe, ...options: ConstructorParameters<typeof RedemptionService>) {
+  constructor(observe: Observe, ...options: ConstructorParameters<typeof LimitedRedemption>) {
     super(...options);
     this.#observe = observe;
   }

@@ -23,6 +23,11 @@ import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js'
 import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
+import { TermsAcceptance } from './features/terms/terms-acceptance.entity.js';
+import { TermsOfUse } from './features/terms/terms-of-use.entity.js';
+import { TermsOfUseText } from './features/terms/terms-of-use-text.entity.js';
+import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.entity.js';
+import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
@@ -32,6 +37,9 @@ export const entities = [
   ApiKey,
   ExternalUser,
   Identity,
+  TermsOfUse,
+  TermsOfUseText,
+  TermsAcceptance,
   Group,
   GroupMember,
   App,
@@ -50,6 +58,8 @@ export const entities = [
   Passcode,
   PasscodeFailures,
   GuestSession,
+  UnsubscribedRecipient,
+  UnsubscribeFlow,
   Event,
   IdempotencyRecord,
   GatewayProcess,

@@ -53,6 +53,9 @@ import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
+import { TermsAcceptancesResolver, TermsResolver } from './features/terms/terms.resolver.js';
+import { TermsService } from './features/terms/terms.service.js';
+import { TenantUnsubscribedRecipientsResolver } from './features/unsubscriptions/unsubscriptions.resolver.js';
 
 export interface ResolverParts {
   publicUrl: URL;
@@ -78,6 +81,8 @@ export function createResolvers(parts: ResolverParts): object[] {
       new ExternalUsersService((tx, externalUserId) => sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED')),
     ),
     new TenantExternalUsersResolver(),
+    new TermsResolver(new TermsService()),
+    new TermsAcceptancesResolver(),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
@@ -93,6 +98,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),
     new InvitationStatisticsResolver(),
+    new TenantUnsubscribedRecipientsResolver(),
     new BulkInvitesResolver(new BulkInvitesService(), publicUrl),
     new BulkInviteRowsResolver(),
     new TenantBulkInvitesResolver(),

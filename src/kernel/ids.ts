@@ -18,6 +18,7 @@ const idPrefixes = {
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
   Session: 'ses',
+  UnsubscribeFlow: 'uns',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

@@ -68,6 +68,7 @@ export class TenantsService {
           supportEmail: null,
           privacyStatementUrl: null,
           termsOfUseUrl: null,
+          termsVersion: null,
           createdAt: ctx.clock.now(),
         });
       });

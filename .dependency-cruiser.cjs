@@ -9,6 +9,7 @@ const features = [
   'groups',
   'apps',
   'identity-providers',
+  'partners',
   'invitations',
   'bulk-invites',
   'redemption',

@@ -10,6 +10,7 @@ const features = [
   'groups',
   'apps',
   'identity-providers',
+  'partners',
   'invitations',
   'unsubscriptions',
   'bulk-invites',

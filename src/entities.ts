@@ -17,6 +17,9 @@ import { Invitation } from './features/invitations/invitation.entity.js';
 import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
 import { MailRequest } from './features/invitations/mail-request.entity.js';
 import { TenantMailCount } from './features/invitations/tenant-mail-count.entity.js';
+import { Partner } from './features/partners/partner.entity.js';
+import { PartnerDomain } from './features/partners/partner-domain.entity.js';
+import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js';
 import { Passcode } from './features/redemption/passcode.entity.js';
 import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
 import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
@@ -48,6 +51,9 @@ export const entities = [
   IdentityProviderDomain,
   SamlProvider,
   SpentSamlAssertion,
+  SignInPolicyRecord,
+  Partner,
+  PartnerDomain,
   Invitation,
   InvitationGrant,
   MailRequest,

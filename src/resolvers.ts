@@ -41,6 +41,10 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
+import { PartnersService } from './features/partners/partners.service.js';
+import { PoliciesResolver } from './features/partners/policies.resolver.js';
+import { PoliciesService } from './features/partners/policies.service.js';
 import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
 import type { RedemptionService } from './features/redemption/redemption.service.js';
 import {
@@ -94,6 +98,9 @@ export function createResolvers(parts: ResolverParts): object[] {
     new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml })),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
+    new PartnersResolver(new PartnersService()),
+    new TenantPartnersResolver(),
+    new PoliciesResolver(new PoliciesService(tenants)),
     new InvitationsResolver(invitations),
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),

@@ -13,6 +13,7 @@ const idPrefixes = {
   App: 'app',
   AppAssignment: 'asg',
   IdentityProvider: 'idp',
+  Partner: 'ptn',
   Invitation: 'inv',
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',

@@ -7,7 +7,17 @@ import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { buildTestSchema, type Operation, operationsOf, sampleDocument } from './operations.js';
 
 /** What holds nothing of a tenant by itself: parts that are as open as what they hang on. */
-const parts = ['PageInfo', 'UserError', 'Actor', 'Branding', 'Viewer', 'FeedCheckpoint', 'FeedLagged'];
+const parts = [
+  'PageInfo',
+  'UserError',
+  'Actor',
+  'Branding',
+  'Viewer',
+  'FeedCheckpoint',
+  'FeedLagged',
+  'SignInPolicy',
+  'DomainPolicy',
+];
 /** The whole world of a guest without a credential. */
 const guestTypes = [
   'Branding',

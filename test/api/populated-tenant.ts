@@ -22,6 +22,7 @@ export type ForeignId =
   | 'appId'
   | 'appAssignmentId'
   | 'identityProviderId'
+  | 'partnerId'
   | 'invitationId'
   | 'bulkInviteId'
   | 'redemptionId';
@@ -54,6 +55,8 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
     { tenantId, kind: 'OIDC', displayName: 'Partner', domains: [`${slug}.test`], oidc },
     'identityProvider',
   );
+  const partner = { tenantId, displayName: 'Partner', domains: [`${slug}.test`] };
+  const partnerId = await make('createPartner', partner, 'partner');
   const email = 'ana@fabrikam.example';
   const grants = { appIds: [appId], groupIds: [groupId], landingAppId: appId };
   const { id: invitationId, redeemUrl, externalUserId } = await gateway.inviteUser({ tenantId, email, ...grants });
@@ -78,6 +81,7 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
       appId,
       appAssignmentId,
       identityProviderId,
+      partnerId,
       invitationId,
       bulkInviteId,
       redemptionId,

@@ -38,7 +38,7 @@ export async function clearTheWay(
   tenantId: string,
   rows: readonly ToInvite[],
 ): Promise<Obstacles> {
-  const obstacles = await findObstacles(tx.db, tenantId, rows);
+  const obstacles = await findObstacles(tx.db, tenantId, keysOf(rows));
   const now = ctx.clock.now();
   await expireInvitations(tx, now, expiredAmong(obstacles, now));
   return obstacles;
@@ -113,7 +113,7 @@ export async function foreseeChunk(
   rows: readonly ToInvite[],
   mailsBefore: number,
 ): Promise<Map<string, Verdict>> {
-  const obstacles = await findObstacles(scope.db, tenantId, rows);
+  const obstacles = await findObstacles(scope.db, tenantId, keysOf(rows));
   return verdictsOf(await admit(ctx, scope, limits, rows, obstacles, mailsBefore));
 }
 
@@ -182,8 +182,7 @@ function withoutCopies(row: ToInvite, keys: ReadonlySet<string>): { row: ToInvit
 export type Obstacles = ReadonlyMap<string, Obstacle>;
 
 /** Who already stands for these addresses: users, and invitations still open. */
-async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
-  const keys = rows.map((row) => row.invitation.email.key);
+async function findObstacles(db: Db, tenantId: string, keys: readonly string[]): Promise<Obstacles> {
   const { rows: found } = await sql<Obstacle>`
     select u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
       p.id as "pendingId", p.expires_at as "pendingExpiresAt"
@@ -191,6 +190,32 @@ async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]
     left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'
     where u.tenant_id = ${tenantId} and u.email_key = any(${keys})`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
+}
+
+function keysOf(rows: readonly ToInvite[]): string[] {
+  return rows.map((row) => row.invitation.email.key);
+}
+
+export interface StandsForAddress {
+  externalUserId: string;
+  /** Open; null: there is none. */
+  invitationId: string | null;
+  /** Why the address is not invited anew; null: it may be. */
+  refusal: UserErrorCode | null;
+}
+
+/** Who stands for an address already; null: nobody. */
+export async function whoStandsFor(
+  ctx: RequestContext,
+  tenantId: string,
+  emailKey: string,
+): Promise<StandsForAddress | null> {
+  const obstacle = (await findObstacles(ctx.db, tenantId, [emailKey])).get(emailKey);
+  if (!obstacle) return null;
+  const now = ctx.clock.now();
+  const { externalUserId, pendingId, pendingExpiresAt } = obstacle;
+  const isOpen = pendingExpiresAt !== null && pendingExpiresAt > now;
+  return { externalUserId, invitationId: isOpen ? pendingId : null, refusal: codeOf(obstacle, now) };
 }
 
 /** Open invitations among them that have run out: they must be expired before new ones can be made. */

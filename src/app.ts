@@ -35,8 +35,11 @@ import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
 import type { RedemptionOptions } from './features/redemption/redemption.service.js';
+import { SessionsService } from './features/sign-in/sessions.service.js';
+import { SignInService } from './features/sign-in/sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
+import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { lanesOf } from './jobs/lanes.js';
 import { observeTasks } from './jobs/observed-tasks.js';
@@ -122,9 +125,11 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const sessions = new SessionsService({ ...config.sessions, clock });
+  const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption }),
+    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -160,10 +165,17 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
-  await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
+  await registerPages(server, {
+    ground,
+    redemption,
+    signIn,
+    unsubscriptions: new UnsubscriptionsService(mailLimits),
+    publicUrl,
+    templatesDirectory: templatesDirectory(),
+  });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -300,6 +312,7 @@ interface JobParts {
   metrics: Metrics;
   mailLimits: MailLimits;
   saml: SamlProviders;
+  sessions: SessionsService;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -322,7 +335,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -335,6 +348,7 @@ function startWorkerOf(
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor), metrics.observeBulkRows),
     fetchLogo: openLogoClient(ground.log, running),
     saml,
+    sessions,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

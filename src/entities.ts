@@ -23,8 +23,14 @@ import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js
 import { Passcode } from './features/redemption/passcode.entity.js';
 import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
 import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
+import { TermsAcceptance } from './features/terms/terms-acceptance.entity.js';
+import { TermsOfUse } from './features/terms/terms-of-use.entity.js';
+import { TermsOfUseText } from './features/terms/terms-of-use-text.entity.js';
+import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.entity.js';
+import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
@@ -34,6 +40,9 @@ export const entities = [
   ApiKey,
   ExternalUser,
   Identity,
+  TermsOfUse,
+  TermsOfUseText,
+  TermsAcceptance,
   Group,
   GroupMember,
   App,
@@ -54,6 +63,9 @@ export const entities = [
   RedemptionFlow,
   Passcode,
   PasscodeFailures,
+  GuestSession,
+  UnsubscribedRecipient,
+  UnsubscribeFlow,
   Event,
   IdempotencyRecord,
   GatewayProcess,

@@ -12,7 +12,9 @@ import type { SamlProviders } from '../features/identity-providers/saml-provider
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
+import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscribe-mails.service.js';
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
 import type { BounceMailbox } from '../mail/bounce-mailbox.js';
@@ -30,6 +32,7 @@ export interface TaskParts extends MailJobParts {
   bulkInvites: BulkInviteRun;
   fetchLogo(url: string): Promise<Response>;
   saml: SamlProviders;
+  sessions: SessionsService;
   eventRetentionDays: number;
 }
 
@@ -57,8 +60,10 @@ export function createTasks(parts: TaskParts): TaskList {
     clean_up: async (ctx, _payload, { abortSignal }) => {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
+      await deleteOldUnsubscribeFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
+      await parts.sessions.deleteOld(ctx);
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );

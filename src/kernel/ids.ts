@@ -18,6 +18,8 @@ const idPrefixes = {
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
+  Session: 'ses',
+  UnsubscribeFlow: 'uns',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

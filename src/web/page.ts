@@ -10,6 +10,9 @@ export const pageTemplates = [
   'leaving',
   'landed',
   'declined',
+  'unsubscribe',
+  'unsubscribe-passcode',
+  'unsubscribe-choice',
   'problem',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];

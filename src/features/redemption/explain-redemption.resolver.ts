@@ -29,7 +29,7 @@ export class ExplainRedemptionResolver {
 
   @FieldResolver(() => ExternalUser, { nullable: true })
   externalUser(@Ctx() ctx: RequestContext, @Root() { standing }: Explanation) {
-    return standing && rowById(ctx, ExternalUser, standing.externalUserId);
+    return standing?.externalUserId ? rowById(ctx, ExternalUser, standing.externalUserId) : null;
   }
 
   @FieldResolver(() => Invitation, { nullable: true })

@@ -11,6 +11,7 @@ import { hashToken } from '../../kernel/secrets.js';
 import type { Method } from '../identity-providers/routing.rules.js';
 import { openRouting } from '../partners/routing.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
+import { type Terms, termsInForce } from '../terms/terms.queries.js';
 import type { OfferState } from './redemption.states.js';
 import type { RedemptionFlow } from './redemption-flow.entity.js';
 
@@ -42,6 +43,8 @@ export interface Offer extends OfferState {
   supportEmail: string | null;
   privacyStatementUrl: string | null;
   termsOfUseUrl: string | null;
+  /** Published here, to be agreed to with the consent; null: there are none. */
+  terms: Terms | null;
   appName: string | null;
   /** An address the landing app has registered; null: there is no app to open. */
   landingUrl: string | null;
@@ -69,12 +72,13 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
-      t.terms_of_use_url as "termsOfUseUrl", a.display_name as "appName",
+      t.terms_of_use_url as "termsOfUseUrl", to_jsonb(terms) as terms, a.display_name as "appName",
       case when i.redirect_url = any(a.redirect_uris) then i.redirect_url else a.home_page_url end as "landingUrl"
     from invitation i
     join tenant t on t.id = i.tenant_id
     join external_user u on u.id = i.external_user_id
     left join tenant_logo l on l.tenant_id = t.id
+    left join lateral (${termsInForce('t', sql`i.language`)}) terms on true
     left join app a on a.id = i.landing_app_id
     left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
     where i.id = any(${invitationIds})`.execute(db);

@@ -50,5 +50,10 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
 }
 
 export function isProven(flow: FlowState, now: Date): boolean {
-  return flow.status === 'PROVEN' && flow.provenAt !== null && flow.provenAt > later(now, -PROOF_LIFETIME);
+  return flow.status === 'PROVEN' && isProofFresh(flow, now);
+}
+
+/** Whatever was done with it: who declined has proven the address as well. */
+export function isProofFresh({ provenAt }: Pick<FlowState, 'provenAt'>, now: Date): boolean {
+  return provenAt !== null && provenAt > later(now, -PROOF_LIFETIME);
 }

@@ -1,7 +1,7 @@
 /** The organisation that invites; everything below belongs to exactly one. Slugs never change and are never reused. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
-import { idColumn, keyColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { idColumn, integerColumn, keyColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
 import { Node } from '../../request/node.js';
 import type { DomainRule } from './domain-policy.rules.js';
 
@@ -53,6 +53,10 @@ export class Tenant implements Node {
 
   @Property({ ...textColumn(), nullable: true })
   termsOfUseUrl!: string | null;
+
+  /** Of the terms of use in force; null: there are none. */
+  @Property({ ...integerColumn(), nullable: true })
+  termsVersion!: number | null;
 
   @Field(() => Date)
   @Property(timeColumn())

@@ -70,6 +70,7 @@ export class TenantsService {
           supportEmail: null,
           privacyStatementUrl: null,
           termsOfUseUrl: null,
+          termsVersion: null,
           createdAt: ctx.clock.now(),
         });
       });

@@ -102,15 +102,27 @@ it('a proof is of the same issuer only letter by letter, where issuers are no UR
 });
 
 it('consent is to one version of name, privacy statement and terms', () => {
-  const terms = { tenantName: 'Contoso', privacyStatementUrl: null, termsOfUseUrl: 'https://contoso.example/terms' };
-  const consentVersion = consentVersionOf(terms);
-  expect(() => checkConsent(terms, { consent: true, consentVersion })).not.toThrow();
-  expect(() => checkConsent(terms, { consent: false, consentVersion })).toThrow('CONSENT_REQUIRED');
+  const agreement = {
+    tenantName: 'Contoso',
+    privacyStatementUrl: null,
+    termsOfUseUrl: 'https://contoso.example/terms',
+    terms: { version: 1, language: 'en' as const, hash: 'of the text' },
+  };
+  const { terms } = agreement;
+  const consentVersion = consentVersionOf(agreement);
+  expect(() => checkConsent(agreement, { consent: true, consentVersion })).not.toThrow();
+  expect(() => checkConsent(agreement, { consent: false, consentVersion })).toThrow('CONSENT_REQUIRED');
   for (const changed of [
     { tenantName: 'Tailspin' },
     { privacyStatementUrl: 'https://contoso.example/p' },
     { termsOfUseUrl: null },
+    { terms: null },
+    { terms: { ...terms, version: 2 } },
+    { terms: { ...terms, language: 'ko' as const } },
+    { terms: { ...terms, hash: 'of another text' } },
   ]) {
-    expect(() => checkConsent({ ...terms, ...changed }, { consent: true, consentVersion })).toThrow('CONSENT_REQUIRED');
+    expect(() => checkConsent({ ...agreement, ...changed }, { consent: true, consentVersion })).toThrow(
+      'CONSENT_REQUIRED',
+    );
   }
 });

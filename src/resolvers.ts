@@ -45,6 +45,7 @@ import { PartnersResolver, TenantPartnersResolver } from './features/partners/pa
 import { PartnersService } from './features/partners/partners.service.js';
 import { PoliciesResolver } from './features/partners/policies.resolver.js';
 import { PoliciesService } from './features/partners/policies.service.js';
+import { ExplainRedemptionResolver } from './features/redemption/explain-redemption.resolver.js';
 import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
 import type { RedemptionService } from './features/redemption/redemption.service.js';
 import {
@@ -111,6 +112,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
+    new ExplainRedemptionResolver(),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),

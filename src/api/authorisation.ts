@@ -41,6 +41,7 @@ export const readPermissions: Record<string, Permission> = {
   BulkInvite: 'INVITATION_READ',
   BulkInviteRow: 'INVITATION_READ',
   RedemptionEvent: 'EVENT_READ',
+  RedemptionExplanation: 'INVITATION_READ',
 };
 
 export function readPermissionOf(typeName: string): Permission | undefined {

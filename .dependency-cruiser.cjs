@@ -9,6 +9,7 @@ const features = [
   'groups',
   'apps',
   'identity-providers',
+  'proving',
   'invitations',
   'bulk-invites',
   'redemption',

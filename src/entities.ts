@@ -17,9 +17,9 @@ import { Invitation } from './features/invitations/invitation.entity.js';
 import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
 import { MailRequest } from './features/invitations/mail-request.entity.js';
 import { TenantMailCount } from './features/invitations/tenant-mail-count.entity.js';
-import { Passcode } from './features/redemption/passcode.entity.js';
-import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
-import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { GuestFlow } from './features/proving/flow.entity.js';
+import { Passcode } from './features/proving/passcode.entity.js';
+import { PasscodeFailures } from './features/proving/passcode-failures.entity.js';
 import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
@@ -46,7 +46,7 @@ export const entities = [
   TenantMailCount,
   BulkInvite,
   BulkInviteRow,
-  RedemptionFlow,
+  GuestFlow,
   Passcode,
   PasscodeFailures,
   GuestSession,

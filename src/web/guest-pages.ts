@@ -2,7 +2,8 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-import type { FlowView, LinkView, Method, Offer } from '../features/redemption/redemption.service.js';
+import type { Method } from '../features/proving/methods.rules.js';
+import type { FlowView, LinkView, Offer } from '../features/redemption/redemption.service.js';
 import { consentVersionOf } from '../features/redemption/redemption.service.js';
 import { flowRefusal } from '../features/redemption/redemption.states.js';
 import { maskEmailAddress } from '../kernel/email-address.js';

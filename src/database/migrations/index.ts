@@ -4,6 +4,7 @@ import { Migration20261121BulkRuns } from './20261121-bulk-runs.js';
 import { Migration20261121Saml } from './20261121-saml.js';
 import { Migration20261121Uploads } from './20261121-uploads.js';
 import { Migration20261123Sessions } from './20261123-sessions.js';
+import { Migration20261123SignInFlows } from './20261123-sign-in-flows.js';
 
 export const migrations = [
   { name: '20261120-initial-schema', class: Migration20261120InitialSchema },
@@ -11,4 +12,5 @@ export const migrations = [
   { name: '20261121-uploads', class: Migration20261121Uploads },
   { name: '20261121-saml', class: Migration20261121Saml },
   { name: '20261123-sessions', class: Migration20261123Sessions },
+  { name: '20261123-sign-in-flows', class: Migration20261123SignInFlows },
 ];

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
+import { isProven } from '../../../src/features/proving/flow.states.js';
+import { isEntitled, methodsFor } from '../../../src/features/proving/methods.rules.js';
 import { checkConsent, consentVersionOf } from '../../../src/features/redemption/consent.js';
-import { isEntitled, methodsFor } from '../../../src/features/redemption/methods.js';
 import {
   flowRefusal,
-  isProven,
   linkRefusal,
   mayUndoDecline,
   type OfferState,

@@ -11,6 +11,7 @@ const features = [
   'apps',
   'identity-providers',
   'partners',
+  'proving',
   'invitations',
   'unsubscriptions',
   'bulk-invites',

@@ -33,8 +33,9 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { ObservedProving } from './features/proving/observed-proving.service.js';
+import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
-import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
@@ -124,7 +125,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
+  const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
@@ -167,6 +170,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
 
   await registerPages(server, {
     ground,
+    proving,
     redemption,
     signIn,
     unsubscriptions: new UnsubscriptionsService(mailLimits),
@@ -299,7 +303,7 @@ function openConnectors(
   fetch: OutboundFetch,
   clock: Clock,
   publicUrl: URL,
-): Pick<RedemptionOptions, 'connectorFor' | 'formConnector'> {
+): Pick<ProvingOptions, 'connectorFor' | 'formConnector'> {
   const openIdConnect = createOpenIdConnectConnector({ fetch, allowInsecure: allowPrivateProviders });
   const saml = createSamlConnector({ clock, publicUrl });
   const byKind: Partial<Record<IdentityProviderKind, Connector>> = { OIDC: openIdConnect, SAML: saml };

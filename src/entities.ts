@@ -20,9 +20,9 @@ import { TenantMailCount } from './features/invitations/tenant-mail-count.entity
 import { Partner } from './features/partners/partner.entity.js';
 import { PartnerDomain } from './features/partners/partner-domain.entity.js';
 import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js';
-import { Passcode } from './features/redemption/passcode.entity.js';
-import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
-import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { GuestFlow } from './features/proving/flow.entity.js';
+import { Passcode } from './features/proving/passcode.entity.js';
+import { PasscodeFailures } from './features/proving/passcode-failures.entity.js';
 import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
@@ -60,7 +60,7 @@ export const entities = [
   TenantMailCount,
   BulkInvite,
   BulkInviteRow,
-  RedemptionFlow,
+  GuestFlow,
   Passcode,
   PasscodeFailures,
   GuestSession,

@@ -11,7 +11,7 @@ import { forgetSpentAssertions } from '../features/identity-providers/saml-asser
 import type { SamlProviders } from '../features/identity-providers/saml-providers.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
-import { deleteOldFlows } from '../features/redemption/redemption.service.js';
+import { deleteOldFlows } from '../features/proving/old-flows.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
 import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscribe-mails.service.js';

@@ -1,5 +1,6 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
@@ -10,6 +11,7 @@ import type { Page } from './page.js';
 import type { SessionCookie } from './session-cookie.js';
 
 export interface PageTools {
+  proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
   unsubscriptions: UnsubscriptionsService;

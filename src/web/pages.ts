@@ -6,6 +6,7 @@
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
@@ -30,6 +31,7 @@ import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
 export interface PagesOptions {
   ground: Ground;
+  proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
   unsubscriptions: UnsubscriptionsService;
@@ -42,10 +44,11 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, redemption, signIn, unsubscriptions, publicUrl, templatesDirectory } = options;
+  const { ground, proving, redemption, signIn, unsubscriptions, publicUrl, templatesDirectory } = options;
   const renderer = await PageRenderer.load(templatesDirectory);
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
+    proving,
     redemption,
     signIn,
     unsubscriptions,

@@ -23,6 +23,9 @@ import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js'
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
+import { OidcPayload } from './openid-provider/oidc-payload.entity.js';
+import { SigningKey } from './openid-provider/signing-key.entity.js';
+import { TenantSalt } from './openid-provider/tenant-salt.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
 export const entities = [
@@ -51,4 +54,7 @@ export const entities = [
   Event,
   IdempotencyRecord,
   GatewayProcess,
+  TenantSalt,
+  SigningKey,
+  OidcPayload,
 ];

@@ -35,6 +35,8 @@ import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
 import type { RedemptionOptions } from './features/redemption/redemption.service.js';
+import { SessionsService } from './features/sign-in/sessions.service.js';
+import { SignInService } from './features/sign-in/sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
@@ -51,6 +53,10 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { GuestSessions } from './openid-provider/guest-sessions.js';
+import { registerInteractionPages } from './openid-provider/interaction-pages.js';
+import { Issuers } from './openid-provider/issuers.js';
+import { mountIssuers } from './openid-provider/mount.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
@@ -61,6 +67,8 @@ import { registerBounceHook } from './web/bounce-hook.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
+import { createOpenIdPages } from './web/openid-pages.js';
+import { PageRenderer } from './web/page-renderer.js';
 import { registerPages } from './web/pages.js';
 
 export interface AppOptions {
@@ -122,9 +130,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const sessions = new SessionsService({ ...config.sessions, clock });
+  const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
+  const renderer = await PageRenderer.load(templatesDirectory());
+  const pages = createOpenIdPages(ground, renderer, publicUrl);
+  const guestSessions = new GuestSessions(sessions, publicUrl);
+  const appFetch = openAppClient(config, log, running);
+  const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption }),
+    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -160,10 +175,19 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
-  await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
+  await mountIssuers(server, { issuers, publicUrl, pages });
+  await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
+  await registerPages(server, {
+    ground,
+    renderer,
+    redemption,
+    signIn,
+    publicUrl,
+    templatesDirectory: templatesDirectory(),
+  });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -282,6 +306,13 @@ function openProviderClient({ allowPrivateProviders }: Config, log: Log, running
   return outbound.fetch;
 }
 
+/** For what apps name: their public keys, and where they want to be told that somebody signed out. */
+function openAppClient({ allowPrivateApps }: Config, log: Log, running: Running): OutboundFetch {
+  const outbound = createOutboundClient({ allowPrivateProviders: allowPrivateApps, log });
+  running.add('app client', () => outbound.close());
+  return outbound.fetch;
+}
+
 function openConnectors(
   { allowPrivateProviders }: Config,
   fetch: OutboundFetch,
@@ -300,6 +331,7 @@ interface JobParts {
   metrics: Metrics;
   mailLimits: MailLimits;
   saml: SamlProviders;
+  sessions: SessionsService;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -322,7 +354,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -335,6 +367,7 @@ function startWorkerOf(
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor), metrics.observeBulkRows),
     fetchLogo: openLogoClient(ground.log, running),
     saml,
+    sessions,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

@@ -12,6 +12,7 @@ import type { SamlProviders } from '../features/identity-providers/saml-provider
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
@@ -30,6 +31,7 @@ export interface TaskParts extends MailJobParts {
   bulkInvites: BulkInviteRun;
   fetchLogo(url: string): Promise<Response>;
   saml: SamlProviders;
+  sessions: SessionsService;
   eventRetentionDays: number;
 }
 
@@ -59,6 +61,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await deleteOldFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
+      await parts.sessions.deleteOld(ctx);
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );

@@ -17,6 +17,7 @@ const idPrefixes = {
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
+  Session: 'ses',
   SigningKey: 'sgk',
 } as const;
 

@@ -44,4 +44,3 @@ export async function isAccessLive(
   if (externalUserId === undefined || appId === undefined) return true;
   return (await findAppAccess(context().db, { tenantId, externalUserId, appId }))?.isAllowed ?? false;
 }
-

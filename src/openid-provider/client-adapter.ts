@@ -136,7 +136,8 @@ export function compareSecretsByHash(provider: Provider, clock: Clock): void {
   provider.Client.prototype.compareClientSecret = function compareClientSecret(this: Client, given: string): boolean {
     const { secret_hash, previous_secret_hash, previous_secret_until } = extrasOf(this);
     const hash = hashToken(given);
-    const isPrevious = previous_secret_hash !== null && equalBytes(Buffer.from(previous_secret_hash, 'base64url'), hash);
+    const isPrevious =
+      previous_secret_hash !== null && equalBytes(Buffer.from(previous_secret_hash, 'base64url'), hash);
     const isStillTaken = previous_secret_until !== null && previous_secret_until > clock.now().getTime();
     return equalBytes(Buffer.from(secret_hash, 'base64url'), hash) || (isPrevious && isStillTaken);
   };

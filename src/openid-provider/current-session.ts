@@ -1,6 +1,6 @@
 /** The gateway's session of the request under way, noted by `request-frame.ts` in the library's own request state. */
 import { type KoaContextWithOIDC, Provider } from 'oidc-provider';
-import type { GuestSession } from './guest-sessions.port.js';
+import type { GuestSession } from './guest-sessions.js';
 
 interface FrameState {
   guestSession?: GuestSession | null;

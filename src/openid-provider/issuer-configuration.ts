@@ -8,11 +8,11 @@ import { accountFinder, isAccessLive } from './account.js';
 import { claimsByScope } from './claims.js';
 import { ClientAdapter, clientExtraNames, extrasOf } from './client-adapter.js';
 import { currentSession } from './current-session.js';
-import type { GuestSessions } from './guest-sessions.port.js';
+import type { GuestSessions } from './guest-sessions.js';
 import { guestPolicy, loadGrant } from './interaction-policy.js';
 import { PayloadAdapter, type TenantContext } from './payload-adapter.js';
 import { SessionAdapter } from './session-adapter.js';
-import { joseName, type Jwk } from './signing-keys.js';
+import { type Jwk, joseName } from './signing-keys.js';
 import { opaqueName } from './tenant-salts.js';
 import type { ViewSources } from './views.js';
 
@@ -60,7 +60,10 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     jwks: { keys: parts.keys as NonNullable<Configuration['jwks']>['keys'] },
     routes,
     claims: Object.fromEntries(
-      Object.entries(claimsByScope).map(([scope, names]) => [scope, [...names, ...(scope === 'openid' ? ['auth_time'] : [])]]),
+      Object.entries(claimsByScope).map(([scope, names]) => [
+        scope,
+        [...names, ...(scope === 'openid' ? ['auth_time'] : [])],
+      ]),
     ),
     scopes: ['openid', 'offline_access'],
     // What is released is in the ID token, too: apps need no second request.
@@ -68,7 +71,11 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     responseTypes: ['code'],
     pkce: { required: () => true },
     allowOmittingSingleRegisteredRedirectUri: false,
-    clientDefaults: { grant_types: ['authorization_code'], response_types: ['code'], id_token_signed_response_alg: 'ES256' },
+    clientDefaults: {
+      grant_types: ['authorization_code'],
+      response_types: ['code'],
+      id_token_signed_response_alg: 'ES256',
+    },
     clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
     enabledJWA: {
       clientAuthSigningAlgValues: [...clientAlgorithms],
@@ -78,7 +85,8 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     },
     extraClientMetadata: { properties: [...clientExtraNames] },
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: async (_ctx, accountId, client) => opaqueName(salt, 'pairwise', String(client.sectorIdentifier ?? ''), accountId),
+    pairwiseIdentifier: async (_ctx, accountId, client) =>
+      opaqueName(salt, 'pairwise', String(client.sectorIdentifier ?? ''), accountId),
     findAccount: accountFinder({ tenantId, salt }, context),
     loadExistingGrant: loadGrant,
     interactions: {
@@ -137,7 +145,9 @@ function featuresOf(parts: IssuerParts): NonNullable<Configuration['features']> 
       enabled: true,
       // Only the app that a token was given to, and only while the guest may use it.
       allowedPolicy: async (_ctx, client, token) =>
-        token.clientId === client.clientId && client.clientAuthMethod !== 'none' && isAccessLive(tenantId, context, token as never),
+        token.clientId === client.clientId &&
+        client.clientAuthMethod !== 'none' &&
+        isAccessLive(tenantId, context, token as never),
     },
     revocation: { enabled: true },
     pushedAuthorizationRequests: { enabled: true },

@@ -14,7 +14,7 @@ import { describeFault } from '../kernel/fault.js';
 import type { OutboundFetch } from '../outbound/outbound-client.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { compareSecretsByHash } from './client-adapter.js';
-import type { GuestSessions } from './guest-sessions.port.js';
+import type { GuestSessions } from './guest-sessions.js';
 import { issuerConfiguration } from './issuer-configuration.js';
 import type { OpenIdPages } from './pages.port.js';
 import { requestFrame } from './request-frame.js';
@@ -94,7 +94,9 @@ export class Issuers {
     entry.endsAt = changesAt?.getTime() ?? Number.POSITIVE_INFINITY;
     const views = createViews(tenantId, pages);
     const salt = await saltOf(context(), tenantId);
-    const cookieKeys = ground.secrets.signatures('cookie', `openid/${tenantId}`).map((key) => key.toString('base64url'));
+    const cookieKeys = ground.secrets
+      .signatures('cookie', `openid/${tenantId}`)
+      .map((key) => key.toString('base64url'));
     const parts = { tenantId, slug, publicUrl, keys, salt, cookieKeys, context, sessions, fetch, views };
     const provider = new Provider(issuerUrl(publicUrl, slug), issuerConfiguration(parts));
     // Its addresses come from the headers that `mount.ts` writes, never from the caller's.

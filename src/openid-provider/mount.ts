@@ -5,8 +5,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { inScope } from '../kernel/scope.js';
-import type { Issuers } from './issuers.js';
 import { routes } from './issuer-configuration.js';
+import type { Issuers } from './issuers.js';
 import type { OpenIdPages } from './pages.port.js';
 
 export interface MountOptions {
@@ -36,7 +36,8 @@ export async function mountIssuers(server: FastifyInstance, options: MountOption
     mounted.removeAllContentTypeParsers();
     mounted.addContentTypeParser('*', (_request, _body, done) => done(null));
     const handle = (request: FastifyRequest<IssuerRoute>, reply: FastifyReply) => handOver(options, request, reply);
-    for (const path of paths) mounted.route<IssuerRoute>({ method: [...methods], url: `/t/:slug${path}`, handler: handle });
+    for (const path of paths)
+      mounted.route<IssuerRoute>({ method: [...methods], url: `/t/:slug${path}`, handler: handle });
     mounted.get<IssuerRoute>(`${authorizationServerMetadata}/t/:slug`, (request, reply) => {
       request.raw.url = `/t/${request.params.slug}${authorizationServerMetadata}`;
       return handle(request, reply);

@@ -88,7 +88,9 @@ export class PayloadAdapter implements Adapter {
     await this.#context().oneStatement(this.#tenantId, ({ db }) =>
       sql`
         delete from oidc_payload
-        where tenant_id = ${this.#tenantId} and model = ${this.#model} and grant_hash = ${hashToken(grantId)}`.execute(db),
+        where tenant_id = ${this.#tenantId} and model = ${this.#model} and grant_hash = ${hashToken(grantId)}`.execute(
+        db,
+      ),
     );
   }
 

@@ -6,7 +6,7 @@
 import type { Context, Middleware, Next } from 'koa';
 import type { KoaContextWithOIDC, Provider } from 'oidc-provider';
 import { noteSession } from './current-session.js';
-import type { GuestSession, GuestSessions } from './guest-sessions.port.js';
+import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import { routes } from './issuer-configuration.js';
 import type { TenantContext } from './payload-adapter.js';
 import { sessionIdOf } from './session-adapter.js';
@@ -80,7 +80,7 @@ async function leaveByPage(ctx: KoaContextWithOIDC, { publicUrl, views }: FrameP
 async function endSession(ctx: KoaContextWithOIDC, parts: FrameParts, session: GuestSession | null): Promise<void> {
   const hasConfirmed = ctx.path === `${routes.end_session}/confirm` && ctx.oidc?.params?.logout !== undefined;
   if (!session || !hasConfirmed || !isDestroyed(ctx.oidc.session)) return;
-  await parts.sessions.signOut(parts.context(), parts.tenantId, session.id);
+  await parts.sessions.signOut(parts.context(), session.id);
 }
 
 /** Undocumented in its types, and how the library itself tells. */

@@ -6,7 +6,7 @@
  */
 import type { Adapter, AdapterPayload } from 'oidc-provider';
 import { hashToken } from '../kernel/secrets.js';
-import type { GuestSession, GuestSessions } from './guest-sessions.port.js';
+import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import { PayloadAdapter, type TenantContext } from './payload-adapter.js';
 
 const PREFIX = 'gateway.';

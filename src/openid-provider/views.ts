@@ -66,7 +66,8 @@ export function createViews(tenantId: string, pages: OpenIdPages): ViewSources {
           app: client.clientName ?? client.clientId,
         },
       }),
-    deviceDone: (ctx) => show(ctx, { template: 'openid-device-done', status: 200, facts: { app: ctx.oidc.client?.clientName ?? null } }),
+    deviceDone: (ctx) =>
+      show(ctx, { template: 'openid-device-done', status: 200, facts: { app: ctx.oidc.client?.clientName ?? null } }),
     leaving: show,
   };
 }

@@ -11,6 +11,14 @@ export const pageTemplates = [
   'landed',
   'declined',
   'problem',
+  'openid-error',
+  'openid-access',
+  'openid-consent',
+  'openid-logout',
+  'openid-logged-out',
+  'openid-device',
+  'openid-device-confirm',
+  'openid-device-done',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

@@ -7,27 +7,31 @@ import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
-import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
+import { languageOf } from './language.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
-import { PageRenderer } from './page-renderer.js';
+import type { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
 import { securityHeaders } from './security-headers.js';
+import { SessionCookie } from './session-cookie.js';
 import { registerAssets } from './theme.js';
 
 export interface PagesOptions {
   ground: Ground;
   redemption: RedemptionService;
+  signIn: SignInService;
   publicUrl: URL;
+  renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
 }
@@ -36,15 +40,16 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, redemption, publicUrl, templatesDirectory } = options;
-  const renderer = await PageRenderer.load(templatesDirectory);
+  const { ground, renderer, redemption, signIn, publicUrl, templatesDirectory } = options;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     redemption,
+    signIn,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
+    sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
-    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
+    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
     show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
   };
   await registerAssets(server, templatesDirectory);
@@ -78,10 +83,4 @@ function showError(
   else log.info({ route, code: found.code, detail: (error as { detail?: string }).detail }, 'a page refused');
   if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
   return tools.show(reply, problemPage(found, tools.setting(request)));
-}
-
-/** The first language of the browser's list that we have (RFC 9110 section 12.5.4; lists come sorted by preference). */
-function languageOf(request: FastifyRequest): Language {
-  const tags = (request.headers['accept-language'] ?? '').split(',').map((range) => range.split(';')[0] ?? '');
-  return tags.map(supportedLanguage).find((language) => language !== null) ?? fallbackLanguage;
 }

@@ -83,6 +83,8 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
     { input: { identityProviderId, saml } },
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  endSession: (_, { sessionId }) => [{ input: { sessionId } }],
+  endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],
   inviteUser: (own, { tenantId, appId, groupId }) => {
     const input = { tenantId: own.tenantId, email: 'intruder@fabrikam.example' };

@@ -58,6 +58,8 @@ export async function findAppAccess(
       where g.app_id = a.id and (g.external_user_id = u.id
         or g.group_id in (select m.group_id from group_member m where m.external_user_id = u.id))
     ) s
-    where u.tenant_id = ${tenantId} and u.id = ${externalUserId} and u.account_enabled and u.state = 'ACCEPTED'`.execute(db);
+    where u.tenant_id = ${tenantId} and u.id = ${externalUserId} and u.account_enabled and u.state = 'ACCEPTED'`.execute(
+    db,
+  );
   return rows[0] ?? null;
 }

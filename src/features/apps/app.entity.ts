@@ -143,7 +143,9 @@ export class App implements Node {
   @Property(booleanColumn())
   secondFactorRequired!: boolean;
 
-  @Field(() => Boolean, { description: "Of an app that is not the tenant's own: guests are asked before it gets their data." })
+  @Field(() => Boolean, {
+    description: "Of an app that is not the tenant's own: guests are asked before it gets their data.",
+  })
   @Property(booleanColumn())
   consentRequired!: boolean;
 

@@ -71,7 +71,11 @@ export function checkClient(app: CheckedSettings & Pick<App, 'redirectUris'>): v
   const valid = new Validation();
   const { grantTypes, clientAuthentication, jwks, jwksUrl } = app;
   if (clientAuthentication === 'PRIVATE_KEY_JWT' && (jwks === null) === (jwksUrl === null)) {
-    valid.add('REQUIRED', ['jwks'], 'An app that signs assertions gives its public keys: exactly one of jwks and jwksUrl.');
+    valid.add(
+      'REQUIRED',
+      ['jwks'],
+      'An app that signs assertions gives its public keys: exactly one of jwks and jwksUrl.',
+    );
   }
   if (clientAuthentication === 'NONE' && grantTypes.includes('CLIENT_CREDENTIALS')) {
     valid.add('INVALID', ['grantTypes'], 'An app without a secret cannot act for itself.');
@@ -81,7 +85,10 @@ export function checkClient(app: CheckedSettings & Pick<App, 'redirectUris'>): v
 }
 
 /** OpenID Connect Core 1.0 section 8.1: the sector is the one host of the redirect URIs. */
-function checkPairwise(valid: Validation, { subjectType, grantTypes, redirectUris }: Parameters<typeof checkClient>[0]): void {
+function checkPairwise(
+  valid: Validation,
+  { subjectType, grantTypes, redirectUris }: Parameters<typeof checkClient>[0],
+): void {
   if (subjectType !== 'PAIRWISE') return;
   if (new Set(redirectUris.map((uri) => new URL(uri).host)).size !== 1) {
     valid.add('INVALID', ['subjectType'], 'PAIRWISE needs redirect URIs, all of one host.');
@@ -128,7 +135,9 @@ function checkJwks(valid: Validation, text: string | null): object | null {
 function parseKeys(text: string): object[] | null {
   try {
     const { keys } = JSON.parse(text) as { keys?: unknown };
-    return Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null && 'kty' in key) ? keys : null;
+    return Array.isArray(keys) && keys.every((key) => typeof key === 'object' && key !== null && 'kty' in key)
+      ? keys
+      : null;
   } catch {
     return null;
   }

@@ -39,6 +39,7 @@ import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
+import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { lanesOf } from './jobs/lanes.js';
 import { observeTasks } from './jobs/observed-tasks.js';
@@ -182,6 +183,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     renderer,
     redemption,
     signIn,
+    unsubscriptions: new UnsubscriptionsService(mailLimits),
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
@@ -11,6 +12,7 @@ import type { SessionCookie } from './session-cookie.js';
 export interface PageTools {
   redemption: RedemptionService;
   signIn: SignInService;
+  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
   browserCookie: BrowserCookie;
   sessionCookie: SessionCookie;

@@ -1,13 +1,14 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
  * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
- * `link-pages.ts`, `flow-pages.ts` and `saml-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
+ * `link-pages.ts`, `flow-pages.ts`, `saml-pages.ts` and `unsubscribe-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
@@ -25,11 +26,13 @@ import { registerSamlPages } from './saml-pages.js';
 import { securityHeaders } from './security-headers.js';
 import { SessionCookie } from './session-cookie.js';
 import { registerAssets } from './theme.js';
+import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
 export interface PagesOptions {
   ground: Ground;
   redemption: RedemptionService;
   signIn: SignInService;
+  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
   renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
@@ -40,11 +43,12 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, renderer, redemption, signIn, publicUrl, templatesDirectory } = options;
+  const { ground, renderer, redemption, signIn, unsubscriptions, publicUrl, templatesDirectory } = options;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     redemption,
     signIn,
+    unsubscriptions,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
@@ -67,6 +71,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerUnsubscribePages(pages, tools);
   });
 }
 

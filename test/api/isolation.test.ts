@@ -46,6 +46,10 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   createTenant: () => [],
   updateTenant: (_, { tenantId }) => [{ input: { tenantId, displayName: 'Taken over' } }],
   updateTenantBranding: (_, { tenantId }) => [{ input: { tenantId, accentColor: '#ff0000' } }],
+  publishTermsOfUse: (_, { tenantId }) => [
+    { input: { tenantId, texts: [{ language: 'en', markdown: 'Everything is ours.' }] } },
+  ],
+  withdrawTermsOfUse: (_, { tenantId }) => [{ input: { tenantId } }],
   createApiKey: (_, { tenantId }) => [
     { input: { tenantId, name: 'Intruder', permissions: ['TENANT_READ'] } },
     { input: { tenantId: null, name: 'Intruder', permissions: ['TENANT_READ'] }, code: 'INVALID' },
@@ -430,7 +434,11 @@ describe('every table', () => {
       from pg_constraint c join pg_namespace n on n.oid = c.connamespace where c.contype = 'f' and n.nspname = 'public'`,
     );
     const loose = keys.filter(({ target, columns }) => target !== 'tenant' && !columns.includes('tenant_id'));
-    expect(loose.map(({ source, target }) => `${source} -> ${target}`)).toEqual(['passcode -> redemption_flow']);
+    // A tenant's own id is its terms' tenant_id.
+    expect(loose.map(({ source, target }) => `${source} -> ${target}`).sort()).toEqual([
+      'passcode -> redemption_flow',
+      'tenant -> terms_of_use',
+    ]);
     const tied = new Set(keys.map(({ source }) => source));
     const scoped = await gateway.sql<{ name: string }>(
       `select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'tenant_id' order by 1`,

@@ -56,6 +56,11 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
     { tenantId, kind: 'OIDC', displayName: 'Partner', domains: [`${slug}.test`], oidc },
     'identityProvider',
   );
+  await gateway.ask(
+    'mutation ($input: PublishTermsOfUseInput!) { publishTermsOfUse(input: $input) { userErrors { code field message } } }',
+    { input: { tenantId, texts: [{ language: 'en', markdown: 'Be kind.' }] } },
+    { key },
+  );
   const email = 'ana@fabrikam.example';
   const grants = { appIds: [appId], groupIds: [groupId], landingAppId: appId };
   const { id: invitationId, redeemUrl, externalUserId } = await gateway.inviteUser({ tenantId, email, ...grants });

@@ -146,7 +146,7 @@ export class InvitationsService {
       const invitation = await lockInvitation(ctx, tx, invitationId);
       const now = ctx.clock.now();
       if (!mayTransition('resend', invitation, now)) throw refuseByStatus(invitation, now);
-      await refuseNewerPending(tx, invitation);
+      await refuseWhatIsInTheWay(tx, invitation);
       const linkVersion = invitation.linkVersion + 1;
       await this.#replaceLink(ctx, tx, invitation, linkVersion, now);
       await recordEvents(tx, [{ type: 'RESENT', at: now, actor: ctx.actor, invitationId }]);
@@ -229,13 +229,18 @@ export async function lockInvitations(tx: Tx, invitationIds: readonly string[]):
   );
 }
 
-async function refuseNewerPending(tx: Tx, invitation: Row<Invitation>): Promise<void> {
-  const { rows } = await sql`
-    select from invitation
-    where tenant_id = ${invitation.tenantId} and email_key = ${invitation.emailKey} and status = 'PENDING' and id <> ${invitation.id}`.execute(
-    tx.db,
-  );
-  if (rows.length > 0) throw refuse('ALREADY_INVITED', { field: ['invitationId'] });
+/** A newer invitation, or that the person wants no more mails of this tenant. */
+async function refuseWhatIsInTheWay(tx: Tx, { id, tenantId, emailKey }: Row<Invitation>): Promise<void> {
+  const { rows } = await sql<{ hasNewer: boolean; isUnsubscribed: boolean }>`
+    select exists (
+        select from invitation
+        where tenant_id = ${tenantId} and email_key = ${emailKey} and status = 'PENDING' and id <> ${id}
+      ) as "hasNewer",
+      exists (
+        select from unsubscribed_recipient where tenant_id = ${tenantId} and email_key = ${emailKey}
+      ) as "isUnsubscribed"`.execute(tx.db);
+  if (rows[0]?.isUnsubscribed) throw refuse('RECIPIENT_UNSUBSCRIBED', { field: ['invitationId'] });
+  if (rows[0]?.hasNewer) throw refuse('ALREADY_INVITED', { field: ['invitationId'] });
 }
 
 async function revokeLocked(ctx: RequestContext, tx: Tx, invitationIds: readonly string[], now: Date): Promise<void> {

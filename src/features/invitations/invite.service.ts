@@ -22,9 +22,11 @@ export type InviteOutcome =
 
 interface Obstacle {
   emailKey: string;
-  externalUserId: string;
+  /** Null: nobody yet, but the owner of the address wants no invitations of this tenant. */
+  externalUserId: string | null;
   accepted: boolean;
   enabled: boolean;
+  unsubscribed: boolean;
   pendingId: string | null;
   pendingExpiresAt: Date | null;
 }
@@ -181,15 +183,18 @@ function withoutCopies(row: ToInvite, keys: ReadonlySet<string>): { row: ToInvit
 /** By address key. */
 export type Obstacles = ReadonlyMap<string, Obstacle>;
 
-/** Who already stands for these addresses: users, and invitations still open. */
+/** Who already stands for these addresses: users, invitations still open, and who wants no more of them. */
 async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
   const keys = rows.map((row) => row.invitation.email.key);
   const { rows: found } = await sql<Obstacle>`
-    select u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
+    select asked.key as "emailKey", u.id as "externalUserId", coalesce(u.state = 'ACCEPTED', false) as accepted,
+      coalesce(u.account_enabled, true) as enabled, r.email_key is not null as unsubscribed,
       p.id as "pendingId", p.expires_at as "pendingExpiresAt"
-    from external_user u
-    left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'
-    where u.tenant_id = ${tenantId} and u.email_key = any(${keys})`.execute(db);
+    from unnest(${keys}::text[]) as asked (key)
+    left join external_user u on u.tenant_id = ${tenantId} and u.email_key = asked.key
+    left join invitation p on p.tenant_id = ${tenantId} and p.email_key = asked.key and p.status = 'PENDING'
+    left join unsubscribed_recipient r on r.tenant_id = ${tenantId} and r.email_key = asked.key
+    where num_nonnulls(u.id, r.email_key) > 0`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
 }
 
@@ -207,9 +212,10 @@ function refusalBy(obstacle: Obstacle | undefined, now: Date): InviteOutcome | n
   return refused(userErrorEntry(code, { field: ['email'] }), { existingInvitationId, externalUserId });
 }
 
-function codeOf({ enabled, accepted, pendingExpiresAt }: Obstacle, now: Date): UserErrorCode | null {
+function codeOf({ enabled, accepted, unsubscribed, pendingExpiresAt }: Obstacle, now: Date): UserErrorCode | null {
   if (!enabled) return 'ACCOUNT_DISABLED';
   if (accepted) return 'ALREADY_MEMBER';
+  if (unsubscribed) return 'RECIPIENT_UNSUBSCRIBED';
   return pendingExpiresAt && pendingExpiresAt > now ? 'ALREADY_INVITED' : null;
 }
 

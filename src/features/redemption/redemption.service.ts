@@ -23,6 +23,7 @@ import type {
 import { loadProviderSettings, loadSamlSettings } from '../identity-providers/identity-providers.service.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
+import { loadTermsMarkdown, type Terms } from '../terms/terms.queries.js';
 import { type AcceptCommand, acceptTogether } from './accept.js';
 import type { ConsentAnswer } from './consent.js';
 import { declineByLink, declineInFlow } from './decline.js';
@@ -71,6 +72,11 @@ export type LinkView =
       /** It was accepted in the browser that asks. */
       isRedeemedHere: boolean;
     };
+
+/** Terms of use with their text. */
+export interface ShownTerms extends Terms {
+  markdown: string;
+}
 
 export interface SignInStarted {
   redirectTo: string;
@@ -132,6 +138,13 @@ export class RedemptionService {
     const flow = await loadFlow(ctx, key);
     const offer = await loadOffer(ctx.db, flow.invitationId);
     return { flow, offer, methods: await loadMethods(ctx.db, offer), isProven: isProven(flow, ctx.clock.now()) };
+  }
+
+  /** What the guest agrees to with the consent; null: there are no terms, or nothing is asked any more. */
+  async shownTerms(ctx: RequestContext, { flow, offer }: FlowView): Promise<ShownTerms | null> {
+    const isAsked = flow.status === 'STARTED' || flow.status === 'PROVEN';
+    if (!isAsked || !offer.terms) return null;
+    return { ...offer.terms, markdown: await loadTermsMarkdown(ctx.db, offer.tenantId, offer.terms) };
   }
 
   /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */

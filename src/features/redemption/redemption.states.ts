@@ -18,6 +18,8 @@ export const FLOW_REUSE = 15 * MINUTE;
 export interface OfferState extends InvitationState {
   linkVersion: number;
   declineProven: boolean;
+  /** The tenant takes nobody of this domain, by now; null: it does. */
+  domainRefusal: UserErrorCode | null;
 }
 
 export interface FlowState {
@@ -29,9 +31,9 @@ export interface FlowState {
 /** Why this link starts nothing now; null: it may. */
 export function linkRefusal(offer: OfferState, linkVersion: number, now: Date): UserErrorCode | null {
   if (linkVersion !== offer.linkVersion) return 'SUPERSEDED';
-  if (mayUndoDecline(offer, now)) return null;
+  if (mayUndoDecline(offer, now)) return offer.domainRefusal;
   const status = statusAt(offer, now);
-  return status === 'PENDING' ? null : refusalByStatus[status];
+  return status === 'PENDING' ? offer.domainRefusal : refusalByStatus[status];
 }
 
 /** A decline that was never proven may be a scanner's; the same link takes it back until it expires. */
@@ -44,9 +46,14 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
   if (flow.linkVersion !== offer.linkVersion) return 'SUPERSEDED';
   const status = statusAt(offer, now);
   if (status !== 'PENDING') return refusalByStatus[status];
-  return flow.status === 'DECLINED' ? 'DECLINED' : null;
+  return flow.status === 'DECLINED' ? 'DECLINED' : offer.domainRefusal;
 }
 
 export function isProven(flow: FlowState, now: Date): boolean {
-  return flow.status === 'PROVEN' && flow.provenAt !== null && flow.provenAt > later(now, -PROOF_LIFETIME);
+  return flow.status === 'PROVEN' && isProofFresh(flow, now);
+}
+
+/** Whatever was done with it: who declined has proven the address as well. */
+export function isProofFresh({ provenAt }: Pick<FlowState, 'provenAt'>, now: Date): boolean {
+  return provenAt !== null && provenAt > later(now, -PROOF_LIFETIME);
 }

@@ -19,6 +19,7 @@ const idPrefixes = {
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
   Session: 'ses',
+  SigningKey: 'sgk',
   UnsubscribeFlow: 'uns',
 } as const;
 

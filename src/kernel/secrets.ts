@@ -24,6 +24,7 @@ const LABELS = [
   'idempotency',
   'mail',
   'results',
+  'oidc',
 ] as const;
 export type SecretLabel = (typeof LABELS)[number];
 

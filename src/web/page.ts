@@ -14,6 +14,14 @@ export const pageTemplates = [
   'unsubscribe-passcode',
   'unsubscribe-choice',
   'problem',
+  'openid-error',
+  'openid-access',
+  'openid-consent',
+  'openid-logout',
+  'openid-logged-out',
+  'openid-device',
+  'openid-device-confirm',
+  'openid-device-done',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

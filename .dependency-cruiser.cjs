@@ -11,6 +11,7 @@ const features = [
   'identity-providers',
   'invitations',
   'bulk-invites',
+  'credentials',
   'redemption',
   'sign-in',
 ];

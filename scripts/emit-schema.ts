@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { buildApiSchema } from '../src/api/schema.js';
 import { Listener } from '../src/database/listener.js';
+import { SecondFactorsService } from '../src/features/credentials/second-factors.service.js';
 import { createSamlConnector } from '../src/features/identity-providers/saml.connector.js';
 import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
@@ -18,9 +19,10 @@ const mailLimits = new MailLimits(1);
 const tenants = new TenantCache(new Listener('', silentLog));
 const formConnector = createSamlConnector({ clock: systemClock, publicUrl });
 const redemption = new RedemptionService({ connectorFor: () => null, formConnector, mailLimits, publicUrl });
+const secondFactors = new SecondFactorsService(async () => undefined);
 const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
 const schema = await buildApiSchema(
-  createResolvers({ publicUrl, allowPrivateProviders: false, saml, mailLimits, tenants, redemption }),
+  createResolvers({ publicUrl, allowPrivateProviders: false, saml, mailLimits, tenants, redemption, secondFactors }),
 );
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';
 await writeFile(

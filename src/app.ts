@@ -26,6 +26,7 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
@@ -123,8 +124,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
   const tenants = new TenantCache(ground.listener);
+  const secondFactors = new SecondFactorsService(async () => undefined);
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption }),
+    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors }),
   );
 
   listenForBulkInvites(ground.listener);

@@ -23,6 +23,7 @@ export const readPermissions: Record<string, Permission> = {
   ApiKey: 'API_KEY_READ',
   ExternalUser: 'EXTERNAL_USER_READ',
   Identity: 'EXTERNAL_USER_READ',
+  Credential: 'EXTERNAL_USER_READ',
   Group: 'GROUP_READ',
   App: 'APP_READ',
   AppAssignment: 'APP_READ',

@@ -17,6 +17,7 @@ const idPrefixes = {
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
+  Passkey: 'pky',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

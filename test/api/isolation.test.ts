@@ -83,6 +83,7 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
     { input: { identityProviderId, saml } },
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],
   inviteUser: (own, { tenantId, appId, groupId }) => {
     const input = { tenantId: own.tenantId, email: 'intruder@fabrikam.example' };

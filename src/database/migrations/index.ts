@@ -3,10 +3,12 @@ import { Migration20261120InitialSchema } from './20261120-initial-schema.js';
 import { Migration20261121BulkRuns } from './20261121-bulk-runs.js';
 import { Migration20261121Saml } from './20261121-saml.js';
 import { Migration20261121Uploads } from './20261121-uploads.js';
+import { Migration20261124Credentials } from './20261124-credentials.js';
 
 export const migrations = [
   { name: '20261120-initial-schema', class: Migration20261120InitialSchema },
   { name: '20261121-bulk-runs', class: Migration20261121BulkRuns },
   { name: '20261121-uploads', class: Migration20261121Uploads },
   { name: '20261121-saml', class: Migration20261121Saml },
+  { name: '20261124-credentials', class: Migration20261124Credentials },
 ];

@@ -9,6 +9,7 @@ import { createSamlConnector } from '../src/features/identity-providers/saml.con
 import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
 import { RedemptionService } from '../src/features/redemption/redemption.service.js';
+import { SessionsService } from '../src/features/sign-in/sessions.service.js';
 import { TenantCache } from '../src/features/tenants/tenant-cache.service.js';
 import { systemClock } from '../src/kernel/clock.js';
 import { silentLog } from '../src/kernel/log.js';
@@ -20,9 +21,19 @@ const tenants = new TenantCache(new Listener('', silentLog));
 const formConnector = createSamlConnector({ clock: systemClock, publicUrl });
 const redemption = new RedemptionService({ connectorFor: () => null, formConnector, mailLimits, publicUrl });
 const secondFactors = new SecondFactorsService(async () => undefined);
+const sessions = new SessionsService({ clock: systemClock, idle: 1, lifetime: 1 });
 const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
 const schema = await buildApiSchema(
-  createResolvers({ publicUrl, allowPrivateProviders: false, saml, mailLimits, tenants, redemption, secondFactors }),
+  createResolvers({
+    publicUrl,
+    allowPrivateProviders: false,
+    saml,
+    mailLimits,
+    tenants,
+    redemption,
+    secondFactors,
+    sessions,
+  }),
 );
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';
 await writeFile(

@@ -36,6 +36,8 @@ import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
 import type { RedemptionOptions } from './features/redemption/redemption.service.js';
+import { SessionsService } from './features/sign-in/sessions.service.js';
+import { SignInService } from './features/sign-in/sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
@@ -123,10 +125,23 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const sessions = new SessionsService({ ...config.sessions, clock });
+  const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
-  const secondFactors = new SecondFactorsService(async () => undefined);
+  const secondFactors = new SecondFactorsService((tx, externalUserId) =>
+    sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
+  );
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors }),
+    createResolvers({
+      publicUrl,
+      allowPrivateProviders,
+      saml,
+      mailLimits,
+      tenants,
+      redemption,
+      secondFactors,
+      sessions,
+    }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -162,10 +177,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
-  await registerPages(server, { ground, redemption, publicUrl, templatesDirectory: templatesDirectory() });
+  await registerPages(server, {
+    ground,
+    redemption,
+    signIn,
+    publicUrl,
+    templatesDirectory: templatesDirectory(),
+  });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -302,6 +323,7 @@ interface JobParts {
   metrics: Metrics;
   mailLimits: MailLimits;
   saml: SamlProviders;
+  sessions: SessionsService;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -324,7 +346,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -337,6 +359,7 @@ function startWorkerOf(
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor), metrics.observeBulkRows),
     fetchLogo: openLogoClient(ground.log, running),
     saml,
+    sessions,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

@@ -26,6 +26,7 @@ import { TenantMailCount } from './features/invitations/tenant-mail-count.entity
 import { Passcode } from './features/redemption/passcode.entity.js';
 import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
 import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
@@ -60,6 +61,7 @@ export const entities = [
   RedemptionFlow,
   Passcode,
   PasscodeFailures,
+  GuestSession,
   Event,
   IdempotencyRecord,
   GatewayProcess,

@@ -50,6 +50,8 @@ import {
   RedemptionEventsResolver,
   TenantEventsResolver,
 } from './features/redemption/redemption-events.resolver.js';
+import { ExternalUserSessionsResolver, SessionsResolver } from './features/sign-in/sessions.resolver.js';
+import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
@@ -62,10 +64,11 @@ export interface ResolverParts {
   tenants: TenantCache;
   redemption: RedemptionService;
   secondFactors: SecondFactorsService;
+  sessions: SessionsService;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors } = parts;
+  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors, sessions } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -74,7 +77,9 @@ export function createResolvers(parts: ResolverParts): object[] {
     new ViewerResolver(),
     new ApiKeysResolver(apiKeys),
     new TenantApiKeysResolver(),
-    new ExternalUsersResolver(new ExternalUsersService()),
+    new ExternalUsersResolver(
+      new ExternalUsersService((tx, externalUserId) => sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED')),
+    ),
     new TenantExternalUsersResolver(),
     new CredentialsResolver(secondFactors),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
@@ -100,5 +105,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
+    new SessionsResolver(sessions),
+    new ExternalUserSessionsResolver(sessions),
   ];
 }

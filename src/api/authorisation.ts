@@ -24,6 +24,7 @@ export const readPermissions: Record<string, Permission> = {
   ExternalUser: 'EXTERNAL_USER_READ',
   Identity: 'EXTERNAL_USER_READ',
   Credential: 'EXTERNAL_USER_READ',
+  Session: 'EXTERNAL_USER_READ',
   Group: 'GROUP_READ',
   App: 'APP_READ',
   AppAssignment: 'APP_READ',

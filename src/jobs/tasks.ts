@@ -13,6 +13,7 @@ import type { SamlProviders } from '../features/identity-providers/saml-provider
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { deleteOldFlows } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
@@ -31,6 +32,7 @@ export interface TaskParts extends MailJobParts {
   bulkInvites: BulkInviteRun;
   fetchLogo(url: string): Promise<Response>;
   saml: SamlProviders;
+  sessions: SessionsService;
   eventRetentionDays: number;
 }
 
@@ -61,6 +63,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
       await forgetSpentAndTried(ctx);
+      await parts.sessions.deleteOld(ctx);
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );

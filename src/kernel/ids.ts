@@ -18,6 +18,7 @@ const idPrefixes = {
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
   Passkey: 'pky',
+  Session: 'ses',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

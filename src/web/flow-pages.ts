@@ -43,6 +43,7 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
 
   step('/accept', async ({ ctx, key, view, request, reply }) => {
     await redemption.accept(ctx, key, null, { consent: true, consentVersion: formField(request, 'consentVersion') });
+    await openSession(tools, ctx, key, view.flow.tenantId, request, reply);
     await renewCookie(tools, ctx, reply, key.browserToken);
     const { appName, landingUrl } = view.offer;
     if (landingUrl === null) return backToFlow(reply, key.flowId);
@@ -144,6 +145,20 @@ async function finishSignIn(
     if (error instanceof UserError) return showFlowOver(tools, request, reply);
     throw error;
   }
+}
+
+async function openSession(
+  { signIn, sessionCookie }: PageTools,
+  ctx: RequestContext,
+  key: BrowserKey,
+  tenantId: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const sessionToken = sessionCookie.read(request, tenantId);
+  const userAgent = request.headers['user-agent'];
+  const opened = await signIn.openAfterAccept(ctx, key, { tenantId, sessionToken, userAgent });
+  if (opened) sessionCookie.write(reply, tenantId, opened.token);
 }
 
 /** After a proof and after the accept: whoever knew the cookie before holds nothing of it now. */

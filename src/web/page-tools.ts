@@ -1,15 +1,19 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
 import type { Page } from './page.js';
+import type { SessionCookie } from './session-cookie.js';
 
 export interface PageTools {
   redemption: RedemptionService;
+  signIn: SignInService;
   publicUrl: URL;
   browserCookie: BrowserCookie;
+  sessionCookie: SessionCookie;
   context(request: FastifyRequest): RequestContext;
   setting(request: FastifyRequest): Setting;
   show(reply: FastifyReply, page: Page): FastifyReply;

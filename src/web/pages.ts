@@ -7,6 +7,7 @@ import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
@@ -22,11 +23,13 @@ import { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
 import { securityHeaders } from './security-headers.js';
+import { SessionCookie } from './session-cookie.js';
 import { registerAssets } from './theme.js';
 
 export interface PagesOptions {
   ground: Ground;
   redemption: RedemptionService;
+  signIn: SignInService;
   publicUrl: URL;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -36,13 +39,15 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, redemption, publicUrl, templatesDirectory } = options;
+  const { ground, redemption, signIn, publicUrl, templatesDirectory } = options;
   const renderer = await PageRenderer.load(templatesDirectory);
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     redemption,
+    signIn,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
+    sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
     show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),

@@ -84,6 +84,8 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
   resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
+  endSession: (_, { sessionId }) => [{ input: { sessionId } }],
+  endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],
   inviteUser: (own, { tenantId, appId, groupId }) => {
     const input = { tenantId: own.tenantId, email: 'intruder@fabrikam.example' };

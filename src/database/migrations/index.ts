@@ -3,6 +3,7 @@ import { Migration20261120InitialSchema } from './20261120-initial-schema.js';
 import { Migration20261121BulkRuns } from './20261121-bulk-runs.js';
 import { Migration20261121Saml } from './20261121-saml.js';
 import { Migration20261121Uploads } from './20261121-uploads.js';
+import { Migration20261123Sessions } from './20261123-sessions.js';
 import { Migration20261124Credentials } from './20261124-credentials.js';
 
 export const migrations = [
@@ -10,5 +11,6 @@ export const migrations = [
   { name: '20261121-bulk-runs', class: Migration20261121BulkRuns },
   { name: '20261121-uploads', class: Migration20261121Uploads },
   { name: '20261121-saml', class: Migration20261121Saml },
+  { name: '20261123-sessions', class: Migration20261123Sessions },
   { name: '20261124-credentials', class: Migration20261124Credentials },
 ];

@@ -19,7 +19,7 @@ import { countTry, forgetTries, type Tried } from './tries.js';
 export type Confirmation = 'otp' | 'recovery';
 
 /** Told in the transaction of the reset: sessions of the user end. */
-export type OnSecondFactorReset = (ctx: RequestContext, tx: Tx, externalUserId: string) => Promise<void>;
+export type OnSecondFactorReset = (tx: Tx, externalUserId: string) => Promise<void>;
 
 const totpCode = /^\d{6}$/;
 
@@ -71,7 +71,7 @@ export class SecondFactorsService {
       await sql`delete from recovery_code where external_user_id = ${externalUserId}`.execute(tx.db);
       await unlinkUnusedLocalIdentity(tx, externalUserId);
       await forgetTries(tx, { tenantId, kind: 'SECOND_FACTOR', subject: externalUserId });
-      await this.#onReset(ctx, tx, externalUserId);
+      await this.#onReset(tx, externalUserId);
     });
     return externalUserId;
   }

@@ -39,11 +39,16 @@ export function provenBy(flow: Flow, proof: Proof, now: Date): Flow {
   };
 }
 
+/** Authentication Method Reference Values (RFC 8176); `fed`, by another provider, is not registered there but widely used. */
+function amrOf(kind: IdentityProviderKind): string[] {
+  return kind === 'EMAIL_PASSCODE' ? ['otp'] : ['fed'];
+}
+
 export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promise<void> {
   await sql`
     update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
       proof_provider_id = ${proof.providerId}, proof_issuer = ${proof.issuer}, proof_subject = ${proof.subject},
-      proof_display_name = ${usableName(proof.displayName)}, mismatched_email = null
+      proof_display_name = ${usableName(proof.displayName)}, amr = ${amrOf(proof.kind)}, mismatched_email = null
     where id = ${flow.id}`.execute(tx.db);
   await sql`
     update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);

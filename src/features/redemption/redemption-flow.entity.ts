@@ -3,7 +3,15 @@
  * GraphQL, a bearer handle (hash kept). Holds the proof once given, so that accepting is a step of its own. 30 minutes.
  */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
-import { idColumn, integerColumn, keyColumn, secretColumn, textColumn, timeColumn } from '../../database/columns.js';
+import {
+  idColumn,
+  integerColumn,
+  keyColumn,
+  secretColumn,
+  textArrayColumn,
+  textColumn,
+  timeColumn,
+} from '../../database/columns.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 
 export const redemptionStatuses = ['STARTED', 'PROVEN', 'REDEEMED', 'DECLINED'] as const;
@@ -65,6 +73,17 @@ export class RedemptionFlow {
 
   @Property({ ...textColumn(), nullable: true })
   proofDisplayName!: string | null;
+
+  /** How the person was authenticated so far, as a session will say it (RFC 8176). */
+  @Property(textArrayColumn())
+  amr!: string[];
+
+  /** When a second factor was shown in this flow; null: none was. */
+  @Property({ ...timeColumn(), nullable: true })
+  secondFactorAt!: Date | null;
+
+  @Property({ ...timeColumn(), nullable: true })
+  sessionOpenedAt!: Date | null;
 
   /** Set when a provider vouched for another address than the invited one; shown on the mismatch page. */
   @Property({ ...textColumn(), nullable: true })

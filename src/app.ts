@@ -26,6 +26,11 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { AccountSecurityService } from './features/credentials/account-security.service.js';
+import { PasskeysService } from './features/credentials/passkeys.service.js';
+import { PasswordHasher } from './features/credentials/password-hasher.js';
+import { PasswordsService } from './features/credentials/passwords.service.js';
+import { relyingPartyOf } from './features/credentials/relying-party.js';
 import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
@@ -38,6 +43,7 @@ import { ObservedRedemption } from './features/redemption/observed-redemption.se
 import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
+import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
@@ -131,6 +137,14 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const secondFactors = new SecondFactorsService((tx, externalUserId) =>
     sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
   );
+  const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
+  const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
+  const accountSecurity = new AccountSecurityService({
+    passwords: new PasswordsService(new PasswordHasher()),
+    passkeys,
+    secondFactors,
+    offersLocalAccount: async () => true,
+  });
   const schema = await buildApiSchema(
     createResolvers({
       publicUrl,
@@ -181,6 +195,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     ground,
     redemption,
     signIn,
+    sessions,
+    accountSecurity,
+    stepUp,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });

@@ -12,6 +12,9 @@ export const linkForm = (token: string): string => `link/${token}`;
 /** A form of a flow, in the browser the flow belongs to. */
 export const flowForm = (flowId: string, browserToken: string): string => `flow/${flowId}/${lastingPart(browserToken)}`;
 
+/** A form of somebody who is signed in. */
+export const accountForm = (sessionId: string): string => `account/${sessionId}`;
+
 export function formToken(secrets: Secrets, form: string): string {
   return secrets.sign('csrf', form).toString('base64url');
 }

@@ -112,7 +112,7 @@ export function problemPage(found: Problem, setting: Setting, { offer, continueT
 
 export const flowOver = problem('FLOW_OVER');
 
-function alertFacts(found: Problem | null, language: Language): Record<string, unknown> {
+export function alertFacts(found: Problem | null, language: Language): Record<string, unknown> {
   const seconds = found?.retryAfterSeconds ?? null;
   return {
     problem: found && {

@@ -1,7 +1,10 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { StepUpService } from '../features/sign-in/step-up.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
@@ -11,6 +14,9 @@ import type { SessionCookie } from './session-cookie.js';
 export interface PageTools {
   redemption: RedemptionService;
   signIn: SignInService;
+  sessions: SessionsService;
+  accountSecurity: AccountSecurityService;
+  stepUp: StepUpService;
   publicUrl: URL;
   browserCookie: BrowserCookie;
   sessionCookie: SessionCookie;

@@ -1,13 +1,16 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
- * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys. Neighbours:
  * `link-pages.ts`, `flow-pages.ts` and `saml-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { StepUpService } from '../features/sign-in/step-up.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
@@ -19,17 +22,23 @@ import { problemPage } from './guest-pages.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
+import { type Page, scriptedTemplates } from './page.js';
 import { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
-import { securityHeaders } from './security-headers.js';
+import { scriptedPolicy, securityHeaders } from './security-headers.js';
+import { registerSecurityPages } from './security-pages.js';
 import { SessionCookie } from './session-cookie.js';
+import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
 
 export interface PagesOptions {
   ground: Ground;
   redemption: RedemptionService;
   signIn: SignInService;
+  sessions: SessionsService;
+  accountSecurity: AccountSecurityService;
+  stepUp: StepUpService;
   publicUrl: URL;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -39,18 +48,21 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, redemption, signIn, publicUrl, templatesDirectory } = options;
+  const { ground, redemption, signIn, sessions, accountSecurity, stepUp, publicUrl, templatesDirectory } = options;
   const renderer = await PageRenderer.load(templatesDirectory);
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     redemption,
     signIn,
+    sessions,
+    accountSecurity,
+    stepUp,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
-    show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
+    show: (reply, page) => showPage(renderer, reply, page),
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
@@ -67,7 +79,14 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerSecurityPages(pages, tools);
+    registerStepUpPages(pages, tools);
   });
+}
+
+function showPage(renderer: PageRenderer, reply: FastifyReply, page: Page): FastifyReply {
+  if (scriptedTemplates.has(page.template)) reply.header('content-security-policy', scriptedPolicy);
+  return reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page));
 }
 
 function showError(

@@ -5,6 +5,12 @@ import { App } from './features/apps/app.entity.js';
 import { AppAssignment } from './features/apps/app-assignment.entity.js';
 import { BulkInvite } from './features/bulk-invites/bulk-invite.entity.js';
 import { BulkInviteRow } from './features/bulk-invites/bulk-invite-row.entity.js';
+import { CredentialTries } from './features/credentials/credential-tries.entity.js';
+import { LocalPassword } from './features/credentials/local-password.entity.js';
+import { Passkey } from './features/credentials/passkey.entity.js';
+import { RecoveryCode } from './features/credentials/recovery-code.entity.js';
+import { SpentChallenge } from './features/credentials/spent-challenge.entity.js';
+import { Totp } from './features/credentials/totp.entity.js';
 import { ExternalUser } from './features/external-users/external-user.entity.js';
 import { Identity } from './features/external-users/identity.entity.js';
 import { Group } from './features/groups/group.entity.js';
@@ -64,6 +70,12 @@ export const entities = [
   BulkInvite,
   BulkInviteRow,
   GuestFlow,
+  LocalPassword,
+  Passkey,
+  SpentChallenge,
+  Totp,
+  RecoveryCode,
+  CredentialTries,
   Passcode,
   PasscodeFailures,
   GuestSession,

@@ -36,6 +36,10 @@ export class DiscoveryCache<T> {
     return entry.value;
   }
 
+  forget(key: string): void {
+    this.#entries.delete(key);
+  }
+
   #dropExpired(): void {
     const now = this.#clock.now().getTime();
     for (const [key, entry] of this.#entries) if (entry.expiresAt <= now) this.#entries.delete(key);

@@ -14,7 +14,7 @@ import { clientAuthentication } from './client-authentication.js';
 import type { Connector, OpenIdConnectSettings, ProvenIdentity, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
 import { identityOf, textOrNull } from './identity-claims.rules.js';
-import { describeFailure, isCancellation } from './openid-connect.failures.js';
+import { describeFailure, isCancellation, isUnknownKey } from './openid-connect.failures.js';
 import { isOfEntra, presets } from './openid-connect-presets.rules.js';
 
 export interface OpenIdConnectOptions {
@@ -61,13 +61,13 @@ export function createOpenIdConnectConnector(
     finish: (provider, { url }, secrets) =>
       refusingFailures(async () => {
         const configuration = await configurationOf(provider);
-        const tokens = await openid.authorizationCodeGrant(configuration, url, {
-          expectedState: secrets.state,
-          expectedNonce: secrets.nonce,
-          pkceCodeVerifier: secrets.codeVerifier,
-          idTokenExpected: true,
-        });
-        return readIdentity(provider, configuration, tokens);
+        try {
+          return await readIdentity(provider, configuration, await redeemCode(configuration, url, secrets));
+        } catch (error) {
+          // openid-client reads keys again once they are a minute old; the next sign-in should not have to wait for that.
+          if (isUnknownKey(error)) cache.forget(cacheKey(provider));
+          throw error;
+        }
       }),
 
     logoutUrl: (provider, { returnTo, logoutHint }) =>
@@ -125,6 +125,15 @@ function newSecrets(): OpenIdConnectSecrets {
 }
 
 type Tokens = Awaited<ReturnType<typeof openid.authorizationCodeGrant>>;
+
+function redeemCode(configuration: openid.Configuration, url: URL, secrets: OpenIdConnectSecrets): Promise<Tokens> {
+  return openid.authorizationCodeGrant(configuration, url, {
+    expectedState: secrets.state,
+    expectedNonce: secrets.nonce,
+    pkceCodeVerifier: secrets.codeVerifier,
+    idTokenExpected: true,
+  });
+}
 
 async function readIdentity(
   { preset }: OpenIdConnectSettings,

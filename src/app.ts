@@ -26,6 +26,12 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { AccountSecurityService } from './features/credentials/account-security.service.js';
+import { PasskeysService } from './features/credentials/passkeys.service.js';
+import { PasswordHasher } from './features/credentials/password-hasher.js';
+import { PasswordsService } from './features/credentials/passwords.service.js';
+import { relyingPartyOf } from './features/credentials/relying-party.js';
+import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
@@ -33,10 +39,12 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { ObservedProving } from './features/proving/observed-proving.service.js';
+import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
-import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
+import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
@@ -54,6 +62,10 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { GuestSessions } from './openid-provider/guest-sessions.js';
+import { registerInteractionPages } from './openid-provider/interaction-pages.js';
+import { Issuers } from './openid-provider/issuers.js';
+import { mountIssuers } from './openid-provider/mount.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
@@ -64,6 +76,8 @@ import { registerBounceHook } from './web/bounce-hook.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
+import { createOpenIdPages } from './web/openid-pages.js';
+import { PageRenderer } from './web/page-renderer.js';
 import { registerPages } from './web/pages.js';
 
 export interface AppOptions {
@@ -124,12 +138,39 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
+  const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
+  const renderer = await PageRenderer.load(templatesDirectory());
+  const pages = createOpenIdPages(ground, renderer, publicUrl);
+  const guestSessions = new GuestSessions(sessions, publicUrl);
+  const appFetch = openAppClient(config, log, running);
+  const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
+  const secondFactors = new SecondFactorsService((tx, externalUserId) =>
+    sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
+  );
+  const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
+  const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
+  const accountSecurity = new AccountSecurityService({
+    passwords: new PasswordsService(new PasswordHasher()),
+    passkeys,
+    secondFactors,
+    offersLocalAccount: async () => true,
+  });
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions }),
+    createResolvers({
+      publicUrl,
+      allowPrivateProviders,
+      saml,
+      mailLimits,
+      tenants,
+      redemption,
+      secondFactors,
+      sessions,
+    }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -165,11 +206,18 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
+  await mountIssuers(server, { issuers, publicUrl, pages });
+  await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
+    proving,
+    renderer,
     redemption,
     signIn,
     unsubscriptions: new UnsubscriptionsService(mailLimits),
+    sessions,
+    accountSecurity,
+    stepUp,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });
@@ -294,12 +342,19 @@ function openProviderClient({ allowPrivateProviders }: Config, log: Log, running
   return outbound.fetch;
 }
 
+/** For what apps name: their public keys, and where they want to be told that somebody signed out. */
+function openAppClient({ allowPrivateApps }: Config, log: Log, running: Running): OutboundFetch {
+  const outbound = createOutboundClient({ allowPrivateProviders: allowPrivateApps, log });
+  running.add('app client', () => outbound.close());
+  return outbound.fetch;
+}
+
 function openConnectors(
   { allowPrivateProviders }: Config,
   fetch: OutboundFetch,
   clock: Clock,
   publicUrl: URL,
-): Pick<RedemptionOptions, 'connectorFor' | 'formConnector'> {
+): Pick<ProvingOptions, 'connectorFor' | 'formConnector'> {
   const openIdConnect = createOpenIdConnectConnector({ fetch, allowInsecure: allowPrivateProviders });
   const saml = createSamlConnector({ clock, publicUrl });
   const byKind: Partial<Record<IdentityProviderKind, Connector>> = { OIDC: openIdConnect, SAML: saml };

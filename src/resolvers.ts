@@ -18,6 +18,8 @@ import {
   TenantBulkInvitesResolver,
 } from './features/bulk-invites/bulk-invites.resolver.js';
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
+import { CredentialsResolver } from './features/credentials/credentials.resolver.js';
+import type { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import {
   ExternalUsersResolver,
   TenantExternalUsersResolver,
@@ -69,11 +71,12 @@ export interface ResolverParts {
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
+  secondFactors: SecondFactorsService;
   sessions: SessionsService;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions } = parts;
+  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors, sessions } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -88,6 +91,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantExternalUsersResolver(),
     new TermsResolver(new TermsService()),
     new TermsAcceptancesResolver(),
+    new CredentialsResolver(secondFactors),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),

@@ -18,7 +18,9 @@ const idPrefixes = {
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
+  Passkey: 'pky',
   Session: 'ses',
+  SigningKey: 'sgk',
   UnsubscribeFlow: 'uns',
 } as const;
 

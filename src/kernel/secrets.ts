@@ -24,6 +24,9 @@ const LABELS = [
   'idempotency',
   'mail',
   'results',
+  'oidc',
+  'challenge',
+  'recovery',
 ] as const;
 export type SecretLabel = (typeof LABELS)[number];
 

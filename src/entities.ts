@@ -15,6 +15,7 @@ import { ExternalUser } from './features/external-users/external-user.entity.js'
 import { Identity } from './features/external-users/identity.entity.js';
 import { Group } from './features/groups/group.entity.js';
 import { GroupMember } from './features/groups/group-member.entity.js';
+import { EntraOrganization } from './features/identity-providers/entra-organization.entity.js';
 import { IdentityProvider } from './features/identity-providers/identity-provider.entity.js';
 import { IdentityProviderDomain } from './features/identity-providers/identity-provider-domain.entity.js';
 import { SamlProvider } from './features/identity-providers/saml-provider.entity.js';
@@ -58,6 +59,7 @@ export const entities = [
   AppAssignment,
   IdentityProvider,
   IdentityProviderDomain,
+  EntraOrganization,
   SamlProvider,
   SpentSamlAssertion,
   SignInPolicyRecord,

@@ -100,7 +100,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new AppAssignmentsResolver(new AppAssignmentsService()),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml })),
+    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml }), publicUrl),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),

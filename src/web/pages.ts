@@ -10,6 +10,7 @@ import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
+import { registerClientKeys } from './client-keys.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
@@ -65,6 +66,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerClientKeys(pages, tools);
     registerUnsubscribePages(pages, tools);
     registerSecurityPages(pages, tools);
     registerStepUpPages(pages, tools);

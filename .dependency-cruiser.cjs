@@ -10,9 +10,12 @@ const features = [
   'groups',
   'apps',
   'identity-providers',
+  'partners',
+  'proving',
   'invitations',
   'unsubscriptions',
   'bulk-invites',
+  'credentials',
   'redemption',
   'sign-in',
 ];

@@ -26,6 +26,12 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { AccountSecurityService } from './features/credentials/account-security.service.js';
+import { PasskeysService } from './features/credentials/passkeys.service.js';
+import { PasswordHasher } from './features/credentials/password-hasher.js';
+import { PasswordsService } from './features/credentials/passwords.service.js';
+import { relyingPartyOf } from './features/credentials/relying-party.js';
+import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
@@ -33,8 +39,12 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { ObservedProving } from './features/proving/observed-proving.service.js';
+import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
-import type { RedemptionOptions } from './features/redemption/redemption.service.js';
+import { SessionsService } from './features/sign-in/sessions.service.js';
+import { SignInService } from './features/sign-in/sign-in.service.js';
+import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
@@ -52,6 +62,10 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { GuestSessions } from './openid-provider/guest-sessions.js';
+import { registerInteractionPages } from './openid-provider/interaction-pages.js';
+import { Issuers } from './openid-provider/issuers.js';
+import { mountIssuers } from './openid-provider/mount.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { RateLimits } from './request/rate-limits.js';
 import { type Ground, RequestContext } from './request/request-context.js';
@@ -63,6 +77,8 @@ import { registerBounceHook } from './web/bounce-hook.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
+import { createOpenIdPages } from './web/openid-pages.js';
+import { PageRenderer } from './web/page-renderer.js';
 import { registerPages } from './web/pages.js';
 
 export interface AppOptions {
@@ -124,14 +140,39 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const limits = new RateLimits(config.limits.guestStepsPerNetwork);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, limits, {
-    ...connectors,
-    mailLimits,
-    publicUrl,
-  });
+  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const proving = new ObservedProving(metrics.observeRedemption, limits, { ...connectors, admitMail, publicUrl });
+  const redemption = new ObservedRedemption(metrics.observeRedemption, limits, proving);
+  const sessions = new SessionsService({ ...config.sessions, clock });
+  const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
+  const renderer = await PageRenderer.load(templatesDirectory());
+  const pages = createOpenIdPages(ground, renderer, publicUrl);
+  const guestSessions = new GuestSessions(sessions, publicUrl);
+  const appFetch = openAppClient(config, log, running);
+  const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
+  const secondFactors = new SecondFactorsService((tx, externalUserId) =>
+    sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
+  );
+  const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
+  const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
+  const accountSecurity = new AccountSecurityService({
+    passwords: new PasswordsService(new PasswordHasher()),
+    passkeys,
+    secondFactors,
+    offersLocalAccount: async () => true,
+  });
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption }),
+    createResolvers({
+      publicUrl,
+      allowPrivateProviders,
+      saml,
+      mailLimits,
+      tenants,
+      redemption,
+      secondFactors,
+      sessions,
+    }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -167,16 +208,24 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
+  await mountIssuers(server, { issuers, publicUrl, pages });
+  await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
+    proving,
+    renderer,
     redemption,
+    signIn,
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
+    sessions,
+    accountSecurity,
+    stepUp,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -295,12 +344,19 @@ function openProviderClient({ allowPrivateProviders }: Config, log: Log, running
   return outbound.fetch;
 }
 
+/** For what apps name: their public keys, and where they want to be told that somebody signed out. */
+function openAppClient({ allowPrivateApps }: Config, log: Log, running: Running): OutboundFetch {
+  const outbound = createOutboundClient({ allowPrivateProviders: allowPrivateApps, log });
+  running.add('app client', () => outbound.close());
+  return outbound.fetch;
+}
+
 function openConnectors(
   { allowPrivateProviders }: Config,
   fetch: OutboundFetch,
   clock: Clock,
   publicUrl: URL,
-): Pick<RedemptionOptions, 'connectorFor' | 'formConnector'> {
+): Pick<ProvingOptions, 'connectorFor' | 'formConnector'> {
   const openIdConnect = createOpenIdConnectConnector({ fetch, allowInsecure: allowPrivateProviders });
   const saml = createSamlConnector({ clock, publicUrl });
   const byKind: Partial<Record<IdentityProviderKind, Connector>> = { OIDC: openIdConnect, SAML: saml };
@@ -313,6 +369,7 @@ interface JobParts {
   metrics: Metrics;
   mailLimits: MailLimits;
   saml: SamlProviders;
+  sessions: SessionsService;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -335,7 +392,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, saml, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -348,6 +405,7 @@ function startWorkerOf(
     bulkInvites: new BulkInviteRun(mailLimits, (actor) => new RequestContext(ground, actor), metrics.observeBulkRows),
     fetchLogo: openLogoClient(ground.log, running),
     saml,
+    sessions,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

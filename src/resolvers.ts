@@ -18,6 +18,8 @@ import {
   TenantBulkInvitesResolver,
 } from './features/bulk-invites/bulk-invites.resolver.js';
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
+import { CredentialsResolver } from './features/credentials/credentials.resolver.js';
+import type { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import {
   ExternalUsersResolver,
   TenantExternalUsersResolver,
@@ -41,6 +43,11 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
+import { PartnersService } from './features/partners/partners.service.js';
+import { PoliciesResolver } from './features/partners/policies.resolver.js';
+import { PoliciesService } from './features/partners/policies.service.js';
+import { ExplainRedemptionResolver } from './features/redemption/explain-redemption.resolver.js';
 import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
 import type { RedemptionService } from './features/redemption/redemption.service.js';
 import {
@@ -48,6 +55,8 @@ import {
   RedemptionEventsResolver,
   TenantEventsResolver,
 } from './features/redemption/redemption-events.resolver.js';
+import { ExternalUserSessionsResolver, SessionsResolver } from './features/sign-in/sessions.resolver.js';
+import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
@@ -62,10 +71,12 @@ export interface ResolverParts {
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
+  secondFactors: SecondFactorsService;
+  sessions: SessionsService;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption } = parts;
+  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors, sessions } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -74,10 +85,13 @@ export function createResolvers(parts: ResolverParts): object[] {
     new ViewerResolver(),
     new ApiKeysResolver(apiKeys),
     new TenantApiKeysResolver(),
-    new ExternalUsersResolver(new ExternalUsersService()),
+    new ExternalUsersResolver(
+      new ExternalUsersService((tx, externalUserId) => sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED')),
+    ),
     new TenantExternalUsersResolver(),
     new TermsResolver(new TermsService()),
     new TermsAcceptancesResolver(),
+    new CredentialsResolver(secondFactors),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
@@ -86,9 +100,12 @@ export function createResolvers(parts: ResolverParts): object[] {
     new AppAssignmentsResolver(new AppAssignmentsService()),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml })),
+    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml }), publicUrl),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
+    new PartnersResolver(new PartnersService()),
+    new TenantPartnersResolver(),
+    new PoliciesResolver(new PoliciesService(tenants)),
     new InvitationsResolver(invitations),
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),
@@ -99,8 +116,11 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
+    new ExplainRedemptionResolver(),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
+    new SessionsResolver(sessions),
+    new ExternalUserSessionsResolver(sessions),
   ];
 }

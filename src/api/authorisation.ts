@@ -23,6 +23,8 @@ export const readPermissions: Record<string, Permission> = {
   ApiKey: 'API_KEY_READ',
   ExternalUser: 'EXTERNAL_USER_READ',
   Identity: 'EXTERNAL_USER_READ',
+  Credential: 'EXTERNAL_USER_READ',
+  Session: 'EXTERNAL_USER_READ',
   TermsOfUse: 'TENANT_READ',
   TermsOfUseText: 'TENANT_READ',
   TermsAcceptance: 'EXTERNAL_USER_READ',
@@ -30,7 +32,9 @@ export const readPermissions: Record<string, Permission> = {
   App: 'APP_READ',
   AppAssignment: 'APP_READ',
   IdentityProvider: 'IDENTITY_PROVIDER_READ',
+  OpenIdConnectProvider: 'IDENTITY_PROVIDER_READ',
   SamlProvider: 'IDENTITY_PROVIDER_READ',
+  Partner: 'PARTNER_READ',
   Invitation: 'INVITATION_READ',
   InvitationCounts: 'INVITATION_READ',
   RedemptionFunnel: 'INVITATION_READ',
@@ -39,6 +43,7 @@ export const readPermissions: Record<string, Permission> = {
   BulkInvite: 'INVITATION_READ',
   BulkInviteRow: 'INVITATION_READ',
   RedemptionEvent: 'EVENT_READ',
+  RedemptionExplanation: 'INVITATION_READ',
 };
 
 export function readPermissionOf(typeName: string): Permission | undefined {

@@ -4,6 +4,7 @@
  * falls back silently. Neighbours: `variables.ts` (the table), `secret-keys.ts` (secrets made up at the first start).
  */
 import { resolve } from 'node:path';
+import { HOUR } from '../kernel/clock.js';
 import { loadSecretKeys } from './secret-keys.js';
 import type { Mailbox } from './variable-types.js';
 import { type Values, type VariableName, variableNames, variables } from './variables.js';
@@ -32,6 +33,9 @@ export interface Config {
   };
   bootstrapApiKey: string | null;
   allowPrivateProviders: boolean;
+  allowPrivateApps: boolean;
+  /** In milliseconds. */
+  sessions: { idle: number; lifetime: number };
   events: { retentionDays: number };
   limits: { mailsPerTenantPerHour: number; guestStepsPerNetwork: number; socketsPerApiKey: number };
   worker: { concurrency: number };
@@ -89,6 +93,8 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     },
     bootstrapApiKey: values.BOOTSTRAP_API_KEY,
     allowPrivateProviders: values.ALLOW_PRIVATE_PROVIDERS,
+    allowPrivateApps: values.ALLOW_PRIVATE_APPS,
+    sessions: { idle: values.SESSION_IDLE_HOURS * HOUR, lifetime: values.SESSION_LIFETIME_HOURS * HOUR },
     events: { retentionDays: values.EVENT_RETENTION_DAYS },
     limits: {
       mailsPerTenantPerHour: values.MAILS_PER_TENANT_PER_HOUR,

@@ -153,6 +153,24 @@ export const variables = {
     default: 'false',
     meaning: '`true` lets identity providers be on http or on private and loopback addresses.',
   }),
+  SESSION_IDLE_HOURS: variable({
+    schema: integer(1, 720),
+    default: '8',
+    unit: 'hours',
+    meaning: 'How long a guest stays signed in without doing anything.',
+  }),
+  SESSION_LIFETIME_HOURS: variable({
+    schema: integer(1, 8760),
+    default: '24',
+    unit: 'hours',
+    meaning: 'How long a guest stays signed in at most, counted from the sign-in.',
+  }),
+  ALLOW_PRIVATE_APPS: variable({
+    schema: flag,
+    default: 'false',
+    meaning:
+      '`true` lets the gateway reach addresses that apps name (public keys, back-channel logout) on http or on private and loopback addresses.',
+  }),
   EVENT_RETENTION_DAYS: variable({
     schema: integer(1, 36_500),
     default: '365',

@@ -13,10 +13,14 @@ const idPrefixes = {
   App: 'app',
   AppAssignment: 'asg',
   IdentityProvider: 'idp',
+  Partner: 'ptn',
   Invitation: 'inv',
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
+  Passkey: 'pky',
+  Session: 'ses',
+  SigningKey: 'sgk',
   UnsubscribeFlow: 'uns',
 } as const;
 

@@ -25,6 +25,9 @@ const LABELS = [
   'mail',
   'results',
   'rate',
+  'oidc',
+  'challenge',
+  'recovery',
 ] as const;
 export type SecretLabel = (typeof LABELS)[number];
 

@@ -2,9 +2,11 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-import type { FlowView, LinkView, Method, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
+import type { Method } from '../features/proving/methods.rules.js';
+import type { FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
 import { consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal, isProofFresh } from '../features/redemption/redemption.states.js';
+import { flowRefusal } from '../features/redemption/redemption.states.js';
 import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
@@ -64,6 +66,7 @@ export function flowPage(
   }
   const refusal = flowRefusal(flow, offer, setting.now);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { offer });
   // A mismatch has a page of its own, with both addresses.
   const alert = found?.code === 'IDENTITY_MISMATCH' && flow.mismatchedEmail ? null : found;
   const shared = {
@@ -80,9 +83,26 @@ export function flowPage(
 function nextStep(view: FlowView, terms: ShownTerms | null): [PageTemplate, Record<string, unknown>] {
   const { flow, offer, methods } = view;
   if (view.isProven) return ['consent', consentFacts(offer, terms)];
-  const provider = methods.find((method: Method) => method.providerId !== null);
-  if (provider) return ['sign-in', { provider: provider.displayName, signedInAs: flow.mismatchedEmail }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', {}];
+  const method = currentMethod(view);
+  const others = { otherMethods: methods.filter((each) => each !== method).map((each) => methodFacts(each, flow.id)) };
+  if (method?.providerId)
+    return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, ...others }];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', others];
+}
+
+/** The first of the tenant's order, unless the guest has chosen by asking for a code. */
+function currentMethod({ flow, methods }: FlowView): Method | undefined {
+  const passcode = methods.find(({ kind }) => kind === 'EMAIL_PASSCODE');
+  return (flow.hasPasscode && passcode) || methods[0];
+}
+
+/** A form of its own for each, so that choosing is one click. */
+function methodFacts({ kind, displayName }: Method, flowId: string): Record<string, unknown> {
+  const isPasscode = kind === 'EMAIL_PASSCODE';
+  return {
+    action: `/r/${flowId}/${isPasscode ? 'passcode/send' : 'sign-in'}`,
+    provider: isPasscode ? null : displayName,
+  };
 }
 
 function consentFacts(offer: Offer, terms: ShownTerms | null): Record<string, unknown> {

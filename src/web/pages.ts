@@ -1,37 +1,38 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
- * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys. Neighbours:
  * `link-pages.ts`, `flow-pages.ts`, `saml-pages.ts` and `unsubscribe-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { RedemptionService } from '../features/redemption/redemption.service.js';
-import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
-import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
 import { networkOf } from '../kernel/network.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
+import { registerClientKeys } from './client-keys.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
+import { languageOf } from './language.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
-import { PageRenderer } from './page-renderer.js';
-import type { PageTools } from './page-tools.js';
+import { type Page, scriptedTemplates } from './page.js';
+import type { PageRenderer } from './page-renderer.js';
+import type { PageServices, PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
-import { securityHeaders } from './security-headers.js';
+import { scriptedPolicy, securityHeaders } from './security-headers.js';
+import { registerSecurityPages } from './security-pages.js';
+import { SessionCookie } from './session-cookie.js';
+import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
 import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
-export interface PagesOptions {
+export interface PagesOptions extends PageServices {
   ground: Ground;
-  redemption: RedemptionService;
-  unsubscriptions: UnsubscriptionsService;
-  publicUrl: URL;
+  renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
 }
@@ -40,17 +41,16 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, redemption, unsubscriptions, publicUrl, templatesDirectory } = options;
-  const renderer = await PageRenderer.load(templatesDirectory);
+  const { ground, renderer, templatesDirectory, ...services } = options;
+  const { publicUrl } = services;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
-    redemption,
-    unsubscriptions,
-    publicUrl,
+    ...services,
     browserCookie: new BrowserCookie(publicUrl),
+    sessionCookie: new SessionCookie(publicUrl),
     context: ({ ip }) => new RequestContext(ground, stranger, ground.log, networkOf(ip)),
-    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
-    show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
+    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
+    show: (reply, page) => showPage(renderer, reply, page),
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
@@ -67,8 +67,16 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerClientKeys(pages, tools);
     registerUnsubscribePages(pages, tools);
+    registerSecurityPages(pages, tools);
+    registerStepUpPages(pages, tools);
   });
+}
+
+function showPage(renderer: PageRenderer, reply: FastifyReply, page: Page): FastifyReply {
+  if (scriptedTemplates.has(page.template)) reply.header('content-security-policy', scriptedPolicy);
+  return reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page));
 }
 
 function showError(
@@ -84,10 +92,4 @@ function showError(
   else log.info({ route, code: found.code, detail: (error as { detail?: string }).detail }, 'a page refused');
   if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
   return tools.show(reply, problemPage(found, tools.setting(request)));
-}
-
-/** The first language of the browser's list that we have (RFC 9110 section 12.5.4; lists come sorted by preference). */
-function languageOf(request: FastifyRequest): Language {
-  const tags = (request.headers['accept-language'] ?? '').split(',').map((range) => range.split(';')[0] ?? '');
-  return tags.map(supportedLanguage).find((language) => language !== null) ?? fallbackLanguage;
 }

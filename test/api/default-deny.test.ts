@@ -7,7 +7,20 @@ import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { buildTestSchema, type Operation, operationsOf, sampleDocument } from './operations.js';
 
 /** What holds nothing of a tenant by itself: parts that are as open as what they hang on. */
-const parts = ['PageInfo', 'UserError', 'Actor', 'Branding', 'Viewer', 'FeedCheckpoint', 'FeedLagged'];
+const parts = [
+  'PageInfo',
+  'UserError',
+  'Actor',
+  'Branding',
+  'Viewer',
+  'FeedCheckpoint',
+  'FeedLagged',
+  'SignInPolicy',
+  'DomainPolicy',
+  'DomainDecision',
+  'ExplainedMethod',
+  'RedemptionWarning',
+];
 /** The whole world of a guest without a credential. */
 const guestTypes = [
   'Branding',
@@ -180,6 +193,7 @@ describe('fields', () => {
     ['groups { totalCount }', 'GROUP_READ'],
     ['apps { totalCount }', 'APP_READ'],
     ['identityProviders { totalCount }', 'IDENTITY_PROVIDER_READ'],
+    ['partners { totalCount }', 'PARTNER_READ'],
     ['invitations { totalCount }', 'INVITATION_READ'],
     ['unsubscribedRecipients { totalCount }', 'INVITATION_READ'],
     ['bulkInvites { totalCount }', 'INVITATION_READ'],

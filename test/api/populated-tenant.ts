@@ -3,6 +3,7 @@
 import { permissions, platformPermissions } from '../../src/kernel/actor.js';
 import type { TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
+import { GuestBrowser, proveByPasscode } from '../web/guest-browser.js';
 
 export interface PopulatedTenant {
   id: string;
@@ -22,9 +23,11 @@ export type ForeignId =
   | 'appId'
   | 'appAssignmentId'
   | 'identityProviderId'
+  | 'partnerId'
   | 'invitationId'
   | 'bulkInviteId'
-  | 'redemptionId';
+  | 'redemptionId'
+  | 'sessionId';
 
 export async function createPopulatedTenant(gateway: TestGateway): Promise<PopulatedTenant> {
   const { id: tenantId, slug } = await gateway.createTenant();
@@ -54,6 +57,8 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
     { tenantId, kind: 'OIDC', displayName: 'Partner', domains: [`${slug}.test`], oidc },
     'identityProvider',
   );
+  const partner = { tenantId, displayName: 'Partner', domains: [`${slug}.test`] };
+  const partnerId = await make('createPartner', partner, 'partner');
   await gateway.ask(
     'mutation ($input: PublishTermsOfUseInput!) { publishTermsOfUse(input: $input) { userErrors { code field message } } }',
     { input: { tenantId, texts: [{ language: 'en', markdown: 'Be kind.' }] } },
@@ -69,6 +74,7 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
   const appAssignmentId = await make('assignApp', { appId, externalUserId }, 'appAssignment');
   const bulkInviteId = await make('bulkInvite', { tenantId, rows: [{ email: 'bo@fabrikam.example' }] }, 'bulkInvite');
   const redemptionId = await beginRedemption(gateway, redeemUrl);
+  const sessionId = await signSomebodyIn(gateway, tenantId);
   await settle(gateway, tenantId);
   return {
     id: tenantId,
@@ -83,11 +89,26 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
       appId,
       appAssignmentId,
       identityProviderId,
+      partnerId,
       invitationId,
       bulkInviteId,
       redemptionId,
+      sessionId,
     },
   };
+}
+
+/** @returns the session of a guest who accepted in a browser. */
+async function signSomebodyIn(gateway: TestGateway, tenantId: string): Promise<string> {
+  const email = 'cy@fabrikam.example';
+  const guest = await gateway.inviteUser({ tenantId, email });
+  const browser = new GuestBrowser();
+  await browser.submit(await proveByPasscode(gateway, browser, guest.redeemUrl, email), '/accept');
+  const { node } = await gateway.ask(
+    'query ($id: ID!) { node(id: $id) { ... on ExternalUser { sessions { nodes { id } } } } }',
+    { id: guest.externalUserId },
+  );
+  return node.sessions.nodes[0].id;
 }
 
 async function beginRedemption(gateway: TestGateway, redeemUrl: string): Promise<string> {

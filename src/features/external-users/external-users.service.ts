@@ -1,4 +1,9 @@
-/** What operators change about a person in the directory. Users come to be by invitations, never here. */
+/**
+ * What operators change about a person in the directory. Users come to be by invitations, never here; their sessions belong
+ * to sign-in, which is asked through a port.
+ */
+import { LockMode } from '@mikro-orm/core';
+import type { Tx } from '../../database/transaction.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
@@ -11,13 +16,24 @@ export interface ExternalUserChange {
   preferredLanguage?: string | null;
 }
 
+/** Ends the sessions of whoever may not sign in any more, in the same transaction. */
+export type EndSessions = (tx: Tx, externalUserId: string) => Promise<void>;
+
 export class ExternalUsersService {
+  readonly #endSessions: EndSessions;
+
+  constructor(endSessions: EndSessions) {
+    this.#endSessions = endSessions;
+  }
+
   async update(ctx: RequestContext, input: ExternalUserChange): Promise<string> {
     const id = input.externalUserId;
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, id, 'externalUserId');
     const change = checkChange(input);
-    await ctx.transaction(tenantId, async ({ em }) => {
-      Object.assign(await em.findOneOrFail(ExternalUser, { id }), change);
+    await ctx.transaction(tenantId, async (tx) => {
+      // A sign-in locks the row too: one at this moment is ended below, or refused.
+      Object.assign(await tx.em.findOneOrFail(ExternalUser, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE }), change);
+      if (change.accountEnabled === false) await this.#endSessions(tx, id);
     });
     return id;
   }

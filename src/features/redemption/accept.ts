@@ -9,21 +9,16 @@ import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import { isProven } from '../proving/flow.states.js';
+import type { FlowKey } from '../proving/flows.queries.js';
+import { openMethods } from '../proving/methods.queries.js';
+import { checkPasscodeOffered, isEntitled, type Method } from '../proving/methods.rules.js';
+import { tryPasscodes } from '../proving/passcodes.service.js';
+import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from '../proving/proof.service.js';
+import type { GuestEvent } from '../proving/proof-step.service.js';
 import { type ConsentAnswer, checkConsent } from './consent.js';
-import { checkPasscodeOffered, isEntitled, type Method } from './methods.js';
-import { tryPasscodes } from './passcodes.service.js';
-import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from './proof.js';
-import { type Flow, type FlowKey, openRouting } from './redemption.queries.js';
-import { isProven } from './redemption.states.js';
-import {
-  checkFlowOpen,
-  type FlowView,
-  flowIsOver,
-  type GuestEvent,
-  guestEvents,
-  openSteps,
-  type Step,
-} from './steps.js';
+import type { Flow } from './redemption.queries.js';
+import { checkFlowOpen, type FlowView, flowIsOver, guestEvents, openSteps, type Step } from './steps.js';
 
 export interface AcceptCommand {
   ctx: RequestContext;
@@ -63,7 +58,8 @@ function acceptDistinct(commands: readonly AcceptCommand[]): Promise<Map<AcceptC
   return ctx.transaction(flow.tenantId, async (tx) => {
     const outcomes = new Map<AcceptCommand, Outcome>();
     const steps = await openSteps(ctx, tx, commands);
-    const methodsOf = await openRouting(tx.db, flow.tenantId);
+    const emailKeys = [...steps.values()].map(({ offer }) => offer.emailKey);
+    const methodsOf = await openMethods(tx.db, flow.tenantId, emailKeys);
     const open = commands.flatMap((command) => {
       const step = steps.get(command.flow.id);
       if (!step) return [];

@@ -1,6 +1,6 @@
 /**
  * Refusals of a guest's steps as facts for operators, with the reason: what stood in the way, so that nobody has to ask the
- * guest. What is wrong with a proof is told where it is judged (`proof.ts`). Told once an hour for each invitation and
+ * guest. What is wrong with a proof is told where it is judged (`proving`). Told once an hour for each invitation and
  * reason: who tries again and again floods no feed.
  */
 import { HOUR } from '../../kernel/clock.js';
@@ -9,8 +9,9 @@ import { isWithin, type RateLimit, RateLimited } from '../../request/rate-limits
 import type { RequestContext } from '../../request/request-context.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import { lockInvitations } from '../invitations/invitations.service.js';
-import { type FlowKey, findFlow } from './redemption.queries.js';
-import { tell } from './steps.js';
+import type { FlowKey } from '../proving/flows.queries.js';
+import { tell } from '../proving/proof-step.service.js';
+import { findFlows } from './redemption.queries.js';
 
 /** Of whom: who holds a link, or a flow. */
 export type Holder = { token: string } | { key: FlowKey };
@@ -49,7 +50,7 @@ export async function tellRefusal(
 
 async function invitationOf(ctx: RequestContext, holder: Holder): Promise<{ id: string; tenantId: string } | null> {
   if ('key' in holder) {
-    const flow = await findFlow(ctx.db, holder.key, ctx.clock.now());
+    const [flow] = await findFlows(ctx.db, [holder.key], ctx.clock.now());
     return flow ? { id: flow.invitationId, tenantId: flow.tenantId } : null;
   }
   const link = await openLink(ctx, holder.token);

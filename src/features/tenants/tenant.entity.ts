@@ -3,6 +3,7 @@ import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
 import { idColumn, integerColumn, keyColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
 import { Node } from '../../request/node.js';
+import type { DomainRule } from './domain-policy.rules.js';
 
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'The organisation that invites.' })
 @Entity({ tableName: 'tenant' })
@@ -28,6 +29,14 @@ export class Tenant implements Node {
   })
   @Property(textArrayColumn())
   ownDomains!: string[];
+
+  /** Whom the tenant takes as guests: the domain policy. */
+  @Property(textColumn())
+  domainRule!: DomainRule;
+
+  /** Normal form, as `kernel/domain-patterns.ts` makes it. */
+  @Property(textArrayColumn())
+  domainPatterns!: string[];
 
   @Property({ ...textColumn(), nullable: true })
   logoUrl!: string | null;

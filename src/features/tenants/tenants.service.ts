@@ -63,6 +63,8 @@ export class TenantsService {
         em.create(Tenant, {
           id,
           ...tenant,
+          domainRule: 'ALLOW_ANY',
+          domainPatterns: [],
           logoUrl: null,
           accentColor: DEFAULT_ACCENT_COLOR,
           supportEmail: null,

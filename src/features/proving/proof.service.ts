@@ -1,0 +1,94 @@
+/** What proves who the person is, kept with the flow until it is made use of; and what was refused as proof. */
+import { sql } from 'kysely';
+import { maskEmailAddress } from '../../kernel/email-address.js';
+import type { UserErrorCode } from '../../kernel/errors.js';
+import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import type { ProvingFlow } from './flows.queries.js';
+import { type GuestEvent, type ProofStep, tellOf } from './proof-step.service.js';
+
+export interface Proof {
+  kind: IdentityProviderKind;
+  /** Empty for the gateway's own passcode. */
+  providerId: string;
+  issuer: string;
+  subject: string;
+  displayName: string | null;
+}
+
+/** The gateway vouches for a mailbox itself; the address stands for the person. */
+export const passcodeProof = (emailKey: string): Proof => ({
+  kind: 'EMAIL_PASSCODE',
+  providerId: '',
+  issuer: 'mail',
+  subject: emailKey,
+  displayName: null,
+});
+
+/** The flow as it is with this proof. */
+export function provenBy<F extends ProvingFlow>(flow: F, proof: Proof, now: Date): F {
+  return {
+    ...flow,
+    status: 'PROVEN',
+    provenAt: now,
+    proofKind: proof.kind,
+    proofProviderId: proof.providerId,
+    proofIssuer: proof.issuer,
+    proofSubject: proof.subject,
+    proofDisplayName: usableName(proof.displayName),
+  };
+}
+
+/** Authentication Method Reference Values (RFC 8176); `fed`, by another provider, is not registered there but widely used. */
+function amrOf(kind: IdentityProviderKind): string[] {
+  return kind === 'EMAIL_PASSCODE' ? ['otp'] : ['fed'];
+}
+
+export async function recordProof(step: ProofStep, proof: Proof): Promise<void> {
+  const { tx, now, flow } = step;
+  await sql`
+    update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
+      proof_provider_id = ${proof.providerId}, proof_issuer = ${proof.issuer}, proof_subject = ${proof.subject},
+      proof_display_name = ${usableName(proof.displayName)}, amr = ${amrOf(proof.kind)}, mismatched_email = null
+    where id = ${flow.id}`.execute(tx.db);
+  await sql`
+    update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);
+  await tellOf(step, identityProven(proof.kind));
+}
+
+/** The code is spent, the proof stands. */
+export async function recordPasscodeProof(step: ProofStep, passcodeId: string): Promise<void> {
+  await sql`update passcode set used_at = ${step.now} where id = ${passcodeId}`.execute(step.tx.db);
+  await recordProof(step, passcodeProof(step.emailKey));
+}
+
+export function identityProven(by: IdentityProviderKind): GuestEvent {
+  const detail = by === 'EMAIL_PASSCODE' ? 'By a passcode sent to the address.' : 'By an identity provider.';
+  return { type: 'IDENTITY_PROVEN', detail };
+}
+
+const refusalDetails: Partial<Record<UserErrorCode, string>> = {
+  IDENTITY_UNVERIFIED: 'The provider does not say that the address is verified.',
+  IDP_UNAVAILABLE: 'The provider did not answer properly.',
+  PROOF_REQUIRED: 'Another provider is entitled to vouch for the address now.',
+  TOO_MANY_ATTEMPTS: 'Too many wrong passcodes.',
+};
+
+/** An invitation stays; what a stranger signed in as is kept masked only. */
+export async function recordRefusal(
+  step: ProofStep,
+  reason: UserErrorCode,
+  signedInAs: string | null = null,
+): Promise<void> {
+  const { tx, flow } = step;
+  const masked = signedInAs === null ? null : maskEmailAddress(signedInAs);
+  await sql`update redemption_flow set mismatched_email = ${masked} where id = ${flow.id}`.execute(tx.db);
+  const detail = masked ? `Signed in as ${masked}.` : refusalDetails[reason];
+  await tellOf(step, { type: 'IDENTITY_REFUSED', reason, ...(detail && { detail }) });
+}
+
+/** A provider's free text is shown to others only when it is a plain name. */
+function usableName(name: string | null): string | null {
+  const trimmed = name?.trim() ?? '';
+  return trimmed.length <= MAX_NAME_LENGTH && isPlainName(trimmed) ? trimmed : null;
+}

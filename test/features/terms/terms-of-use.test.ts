@@ -167,6 +167,34 @@ describe('a guest of a tenant with terms of use', () => {
     });
   });
 
+  it('is not asked when the partner settings of the domain say so, the most specific ones', async () => {
+    const tenantId = await tenantWith(english);
+    const addPartner = (displayName: string, domains: string[], skipsTermsOfUse: boolean) =>
+      gateway.ask(
+        'mutation ($input: CreatePartnerInput!) { createPartner(input: $input) { partner { skipsTermsOfUse } userErrors { code field message } } }',
+        { input: { tenantId, displayName, domains, skipsTermsOfUse } },
+      );
+    await addPartner('Tailspin', ['tailspin.example', '*.tailspin.example'], true);
+    await addPartner('Tailspin Labs', ['labs.tailspin.example'], false);
+    const isAsked = async (domain: string) => {
+      const { redeemUrl } = await gateway.inviteUser({ tenantId, email: `guest${++people}@${domain}` });
+      const { data } = await gateway.gql(
+        'mutation ($token: String!) { beginRedemption(input: { token: $token }) { redemption { terms { version } } } }',
+        { token: new URL(redeemUrl).pathname.split('/').at(-1) },
+        { key: null },
+      );
+      return data.beginRedemption.redemption.terms !== null;
+    };
+    const asked = {
+      'tailspin.example': false,
+      'eu.tailspin.example': false,
+      'labs.tailspin.example': true,
+      'nottailspin.example': true,
+    };
+    for (const [domain, expected] of Object.entries(asked))
+      expect([domain, await isAsked(domain)]).toEqual([domain, expected]);
+  });
+
   it('is asked nothing more when there are none', async () => {
     const guest = await invite(await tenantWith());
     const browser = new GuestBrowser();

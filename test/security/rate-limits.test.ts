@@ -173,7 +173,7 @@ it('counts are kept no longer than their window, and name nobody', async () => {
   const rows = await gateway.sql<{ text: string }>('select to_jsonb(rate_count)::text as text from rate_count');
   expect(rows.length).toBeGreaterThan(0);
   expect(rows.filter(({ text }) => text.includes('203.0.113'))).toEqual([]);
-  gateway.clock.advance(2 * HOUR);
+  for (const { clock } of [gateway, second]) clock.advance(4 * HOUR);
   await gateway.sql("select graphile_worker.add_job('clean_up')");
   await until(async () => (await gateway.sql('select from rate_count')).length === 0, 'counts to be forgotten');
 });

@@ -39,13 +39,15 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { ObservedProving } from './features/proving/observed-proving.service.js';
+import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
-import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
+import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { lanesOf } from './jobs/lanes.js';
 import { observeTasks } from './jobs/observed-tasks.js';
@@ -130,7 +132,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
+  const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
@@ -193,11 +197,13 @@ async function start(options: AppOptions, running: Running): Promise<App> {
 
   await registerPages(server, {
     ground,
+    proving,
     redemption,
     signIn,
     sessions,
     accountSecurity,
     stepUp,
+    unsubscriptions: new UnsubscriptionsService(mailLimits),
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });
@@ -327,7 +333,7 @@ function openConnectors(
   fetch: OutboundFetch,
   clock: Clock,
   publicUrl: URL,
-): Pick<RedemptionOptions, 'connectorFor' | 'formConnector'> {
+): Pick<ProvingOptions, 'connectorFor' | 'formConnector'> {
   const openIdConnect = createOpenIdConnectConnector({ fetch, allowInsecure: allowPrivateProviders });
   const saml = createSamlConnector({ clock, publicUrl });
   const byKind: Partial<Record<IdentityProviderKind, Connector>> = { OIDC: openIdConnect, SAML: saml };

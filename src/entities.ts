@@ -23,12 +23,20 @@ import { Invitation } from './features/invitations/invitation.entity.js';
 import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
 import { MailRequest } from './features/invitations/mail-request.entity.js';
 import { TenantMailCount } from './features/invitations/tenant-mail-count.entity.js';
-import { Passcode } from './features/redemption/passcode.entity.js';
-import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
-import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { Partner } from './features/partners/partner.entity.js';
+import { PartnerDomain } from './features/partners/partner-domain.entity.js';
+import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js';
+import { GuestFlow } from './features/proving/flow.entity.js';
+import { Passcode } from './features/proving/passcode.entity.js';
+import { PasscodeFailures } from './features/proving/passcode-failures.entity.js';
 import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
+import { TermsAcceptance } from './features/terms/terms-acceptance.entity.js';
+import { TermsOfUse } from './features/terms/terms-of-use.entity.js';
+import { TermsOfUseText } from './features/terms/terms-of-use-text.entity.js';
+import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.entity.js';
+import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
@@ -38,6 +46,9 @@ export const entities = [
   ApiKey,
   ExternalUser,
   Identity,
+  TermsOfUse,
+  TermsOfUseText,
+  TermsAcceptance,
   Group,
   GroupMember,
   App,
@@ -46,6 +57,9 @@ export const entities = [
   IdentityProviderDomain,
   SamlProvider,
   SpentSamlAssertion,
+  SignInPolicyRecord,
+  Partner,
+  PartnerDomain,
   Invitation,
   InvitationGrant,
   MailRequest,
@@ -58,10 +72,12 @@ export const entities = [
   Totp,
   RecoveryCode,
   CredentialTries,
-  RedemptionFlow,
+  GuestFlow,
   Passcode,
   PasscodeFailures,
   GuestSession,
+  UnsubscribedRecipient,
+  UnsubscribeFlow,
   Event,
   IdempotencyRecord,
   GatewayProcess,

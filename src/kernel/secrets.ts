@@ -15,6 +15,7 @@ import {
 
 const LABELS = [
   'link',
+  'unsubscribe',
   'passcode',
   'csrf',
   'cookie',

@@ -3,7 +3,10 @@
  * the flow. A step that fails shows the same page again with what to do about it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { FlowKey, FlowView } from '../features/redemption/redemption.service.js';
+import { unsubscribePath } from '../features/invitations/unsubscribe-link.service.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
+import type { BrowserKey } from '../features/proving/flows.queries.js';
+import type { FlowView } from '../features/redemption/redemption.service.js';
 import { RequestError, UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { renewedBrowserToken } from './browser-cookie.js';
@@ -13,7 +16,6 @@ import { flowOver, flowPage, leavingPage, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 
 type FlowRoute = { Params: { flowId: string } };
-type BrowserKey = Extract<FlowKey, { flowId: string }>;
 
 export function registerFlowPages(server: FastifyInstance, tools: PageTools): void {
   const { redemption } = tools;
@@ -54,6 +56,14 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
   step('/decline', async ({ ctx, key, reply }) => {
     await redemption.decline(ctx, key);
     return backToFlow(reply, key.flowId);
+  });
+
+  // Proven on the way: nothing more is asked of who declined and wants no further invitation.
+  step('/unsubscribe', async ({ ctx, key, view: { flow }, reply }) => {
+    const isProven = flow.status === 'DECLINED' && isProofFresh(flow, ctx.clock.now());
+    if (!isProven) return reply.redirect(unsubscribePath(ctx.secrets, flow.invitationId), 303);
+    const id = await tools.unsubscriptions.startProven(ctx, flow.invitationId, key.browserToken);
+    return reply.redirect(`/u/${id}`, 303);
   });
 
   // Reached by reloading an answer to a form from the address bar.
@@ -113,7 +123,9 @@ async function showFlow(
   if (!browserToken || !view) return showFlowOver(tools, request, reply);
   if (found?.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
   const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
-  return tools.show(reply, flowPage(view, csrf, tools.setting(request), found));
+  const path = unsubscribePath(ctx.secrets, view.offer.invitationId);
+  const terms = view.isProven ? await tools.redemption.shownTerms(ctx, view) : null;
+  return tools.show(reply, flowPage(view, csrf, tools.setting(request), { found, terms, unsubscribePath: path }));
 }
 
 async function findFlow({ redemption }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<FlowView | null> {
@@ -138,7 +150,7 @@ async function finishSignIn(
   callbackUrl.search = new URL(request.url, tools.publicUrl).search;
   if (!browserToken) return showFlowOver(tools, request, reply);
   try {
-    const { flowId, refusal } = await tools.redemption.finishSignIn(ctx, providerId, callbackUrl, browserToken);
+    const { flowId, refusal } = await tools.proving.finishSignIn(ctx, providerId, callbackUrl, browserToken);
     if (refusal === null) await renewCookie(tools, ctx, reply, browserToken);
     return backToFlow(reply, flowId, refusal);
   } catch (error) {
@@ -162,14 +174,15 @@ async function openSession(
 }
 
 /** After a proof and after the accept: whoever knew the cookie before holds nothing of it now. */
-async function renewCookie(
-  { redemption, browserCookie }: PageTools,
+export async function renewCookie(
+  { proving, unsubscriptions, browserCookie }: PageTools,
   ctx: RequestContext,
   reply: FastifyReply,
   old: string,
 ): Promise<void> {
   const renewed = renewedBrowserToken(old);
-  await redemption.renewBrowser(ctx, old, renewed);
+  await proving.renewBrowser(ctx, old, renewed);
+  await unsubscriptions.renewBrowser(ctx, old, renewed);
   browserCookie.write(reply, renewed);
 }
 

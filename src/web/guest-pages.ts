@@ -2,9 +2,12 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-import type { FlowView, LinkView, Method, Offer } from '../features/redemption/redemption.service.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
+import type { Method } from '../features/proving/methods.rules.js';
+import type { FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
 import { consentVersionOf } from '../features/redemption/redemption.service.js';
 import { flowRefusal } from '../features/redemption/redemption.states.js';
+import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
@@ -40,13 +43,30 @@ export function linkPage(
   });
 }
 
-/** @param found what went wrong in the step before, shown on the page where it can be mended. */
-export function flowPage(view: FlowView, csrf: string, setting: Setting, found: Problem | null = null): Page {
+export interface FlowPageFacts {
+  /** What went wrong in the step before, shown on the page where it can be mended. */
+  found?: Problem | null;
+  /** Shown where the consent is asked for. */
+  terms?: ShownTerms | null;
+  /** To where who declines can ask not to be invited again. */
+  unsubscribePath?: string | null;
+}
+
+export function flowPage(
+  view: FlowView,
+  csrf: string,
+  setting: Setting,
+  { found = null, terms = null, unsubscribePath = null }: FlowPageFacts = {},
+): Page {
   const { flow, offer } = view;
   if (flow.status === 'REDEEMED') return landedPage(offer);
-  if (flow.status === 'DECLINED') return declinedPage(offer);
+  if (flow.status === 'DECLINED') {
+    const form = isProofFresh(flow, setting.now) ? { action: `/r/${flow.id}/unsubscribe`, csrf } : null;
+    return declinedPage(offer, unsubscribePath, form);
+  }
   const refusal = flowRefusal(flow, offer, setting.now);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { offer });
   // A mismatch has a page of its own, with both addresses.
   const alert = found?.code === 'IDENTITY_MISMATCH' && flow.mismatchedEmail ? null : found;
   const shared = {
@@ -56,25 +76,43 @@ export function flowPage(view: FlowView, csrf: string, setting: Setting, found: 
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
-  const [template, facts] = nextStep(view);
+  const [template, facts] = nextStep(view, terms);
   return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
-function nextStep(view: FlowView): [PageTemplate, Record<string, unknown>] {
+function nextStep(view: FlowView, terms: ShownTerms | null): [PageTemplate, Record<string, unknown>] {
   const { flow, offer, methods } = view;
-  if (view.isProven) return ['consent', consentFacts(offer)];
-  const provider = methods.find((method: Method) => method.providerId !== null);
-  if (provider) return ['sign-in', { provider: provider.displayName, signedInAs: flow.mismatchedEmail }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', {}];
+  if (view.isProven) return ['consent', consentFacts(offer, terms)];
+  const method = currentMethod(view);
+  const others = { otherMethods: methods.filter((each) => each !== method).map((each) => methodFacts(each, flow.id)) };
+  if (method?.providerId)
+    return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, ...others }];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', others];
 }
 
-function consentFacts(offer: Offer): Record<string, unknown> {
+/** The first of the tenant's order, unless the guest has chosen by asking for a code. */
+function currentMethod({ flow, methods }: FlowView): Method | undefined {
+  const passcode = methods.find(({ kind }) => kind === 'EMAIL_PASSCODE');
+  return (flow.hasPasscode && passcode) || methods[0];
+}
+
+/** A form of its own for each, so that choosing is one click. */
+function methodFacts({ kind, displayName }: Method, flowId: string): Record<string, unknown> {
+  const isPasscode = kind === 'EMAIL_PASSCODE';
+  return {
+    action: `/r/${flowId}/${isPasscode ? 'passcode/send' : 'sign-in'}`,
+    provider: isPasscode ? null : displayName,
+  };
+}
+
+function consentFacts(offer: Offer, terms: ShownTerms | null): Record<string, unknown> {
   return {
     ...inviterFacts(offer),
     email: offer.email,
     app: offer.appName,
     consentVersion: consentVersionOf(offer),
     termsOfUseUrl: offer.termsOfUseUrl,
+    terms: terms && { language: terms.language, html: termsHtml(terms.markdown) },
   };
 }
 
@@ -87,8 +125,13 @@ function landedPage(offer: Offer): Page {
   return page('landed', offer, { app: offer.appName, landingUrl: offer.landingUrl });
 }
 
-export function declinedPage(offer: Offer): Page {
-  return page('declined', offer, { isFinal: offer.declineProven });
+/** @param unsubscribeForm for who proved the address just now, and need not do it again. */
+export function declinedPage(
+  offer: Offer,
+  unsubscribePath: string | null,
+  unsubscribeForm: { action: string; csrf: string } | null = null,
+): Page {
+  return page('declined', offer, { isFinal: offer.declineProven, unsubscribePath, unsubscribeForm });
 }
 
 export interface ProblemFacts {

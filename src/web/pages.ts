@@ -1,16 +1,18 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
- * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys. Neighbours:
- * `link-pages.ts`, `flow-pages.ts` and `saml-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys.
+ * Neighbours: the other `…-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
+import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { StepUpService } from '../features/sign-in/step-up.service.js';
+import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
@@ -31,14 +33,17 @@ import { registerSecurityPages } from './security-pages.js';
 import { SessionCookie } from './session-cookie.js';
 import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
+import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
 export interface PagesOptions {
   ground: Ground;
+  proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
   sessions: SessionsService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
+  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -48,15 +53,11 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, redemption, signIn, sessions, accountSecurity, stepUp, publicUrl, templatesDirectory } = options;
+  const { ground, publicUrl, templatesDirectory, ...services } = options;
   const renderer = await PageRenderer.load(templatesDirectory);
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
-    redemption,
-    signIn,
-    sessions,
-    accountSecurity,
-    stepUp,
+    ...services,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
@@ -81,6 +82,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerSamlPages(pages, tools);
     registerSecurityPages(pages, tools);
     registerStepUpPages(pages, tools);
+    registerUnsubscribePages(pages, tools);
   });
 }
 

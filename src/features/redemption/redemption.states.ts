@@ -5,33 +5,31 @@
  *   STARTED --proof--> PROVEN --accept--> REDEEMED
  *      '------decline-----'-------------> DECLINED        the proof ages: after 15 minutes it has to be given again
  */
-import { later, MINUTE } from '../../kernel/clock.js';
+import { MINUTE } from '../../kernel/clock.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
-import type { RedemptionStatus } from './redemption-flow.entity.js';
+import type { ProofState } from '../proving/flow.states.js';
 
-export const FLOW_LIFETIME = 30 * MINUTE;
-const PROOF_LIFETIME = 15 * MINUTE;
 /** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
 export const FLOW_REUSE = 15 * MINUTE;
 
 export interface OfferState extends InvitationState {
   linkVersion: number;
   declineProven: boolean;
+  /** The tenant takes nobody of this domain, by now; null: it does. */
+  domainRefusal: UserErrorCode | null;
 }
 
-export interface FlowState {
-  status: RedemptionStatus;
+export interface FlowState extends ProofState {
   linkVersion: number;
-  provenAt: Date | null;
 }
 
 /** Why this link starts nothing now; null: it may. */
 export function linkRefusal(offer: OfferState, linkVersion: number, now: Date): UserErrorCode | null {
   if (linkVersion !== offer.linkVersion) return 'SUPERSEDED';
-  if (mayUndoDecline(offer, now)) return null;
+  if (mayUndoDecline(offer, now)) return offer.domainRefusal;
   const status = statusAt(offer, now);
-  return status === 'PENDING' ? null : refusalByStatus[status];
+  return status === 'PENDING' ? offer.domainRefusal : refusalByStatus[status];
 }
 
 /** A decline that was never proven may be a scanner's; the same link takes it back until it expires. */
@@ -44,9 +42,5 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
   if (flow.linkVersion !== offer.linkVersion) return 'SUPERSEDED';
   const status = statusAt(offer, now);
   if (status !== 'PENDING') return refusalByStatus[status];
-  return flow.status === 'DECLINED' ? 'DECLINED' : null;
-}
-
-export function isProven(flow: FlowState, now: Date): boolean {
-  return flow.status === 'PROVEN' && flow.provenAt !== null && flow.provenAt > later(now, -PROOF_LIFETIME);
+  return flow.status === 'DECLINED' ? 'DECLINED' : offer.domainRefusal;
 }

@@ -88,6 +88,7 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
     { input: { identityProviderId, saml } },
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  updateSecondFactorPolicy: (_, { tenantId }) => [{ input: { tenantId, required: true } }],
   resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
   createPartner: (_, { tenantId }) => [{ input: { tenantId, displayName: 'Intruder', domains: ['intruder.example'] } }],
   updatePartner: (_, { partnerId }) => [{ input: { partnerId, signInPolicy } }],

@@ -58,6 +58,8 @@ export interface ProvenIdentity {
   /** True only when the provider itself says so and is the authority to; missing is false. */
   emailVerified: boolean;
   displayName: string | null;
+  /** True only when the provider itself says that more than one factor was shown; missing is false. */
+  isMultiFactor: boolean;
   /** Of an answer that the browser carries whole: whoever takes it sees to it that it is taken once. */
   assertionId?: string;
 }

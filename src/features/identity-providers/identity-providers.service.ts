@@ -31,6 +31,7 @@ export interface NewIdentityProvider {
   kind: IdentityProviderKind;
   displayName: string;
   domains: string[];
+  trustsSecondFactor: boolean;
   oidc?: { issuer: string; clientId: string; clientSecret?: string | null; scopes: string[] } | null;
   saml?: SamlChange | null;
 }
@@ -40,6 +41,7 @@ export interface IdentityProviderChange {
   displayName?: string | null;
   domains?: string[] | null;
   enabled?: boolean | null;
+  trustsSecondFactor?: boolean | null;
   oidc?: {
     issuer?: string | null;
     clientId?: string | null;
@@ -82,9 +84,10 @@ export class IdentityProvidersService {
     await ctx.transaction(tenantId, async (tx) => {
       await sql`
         insert into identity_provider (id, tenant_id, kind, display_name, issuer, client_id, sealed_client_secret, scopes,
-          enabled, created_at)
+          enabled, trusts_second_factor, created_at)
         values (${id}, ${tenantId}, ${input.kind}, ${provider.displayName}, ${provider.issuer}, ${provider.clientId},
-          ${sealSecret(ctx.secrets, id, clientSecret)}, ${provider.scopes}, true, ${ctx.clock.now()})`.execute(tx.db);
+          ${sealSecret(ctx.secrets, id, clientSecret)}, ${provider.scopes}, true, ${input.trustsSecondFactor},
+          ${ctx.clock.now()})`.execute(tx.db);
       if (saml) await this.#saml.insert(ctx, tx, id, saml);
       await replaceDomains(tx, id, domains);
     });
@@ -152,7 +155,7 @@ export class IdentityProvidersService {
   }
 
   async #checkChange(ctx: RequestContext, input: IdentityProviderChange) {
-    const { displayName, domains, enabled, oidc } = input;
+    const { displayName, domains, enabled, trustsSecondFactor, oidc } = input;
     await checkKind(ctx, input);
     const valid = new Validation();
     const { issuer, clientId, clientSecret, scopes } = oidc ?? {};
@@ -160,6 +163,7 @@ export class IdentityProvidersService {
       change: {
         ...(displayName != null && { displayName: valid.name(displayName, 'displayName') }),
         ...(enabled != null && { enabled }),
+        ...(trustsSecondFactor != null && { trustsSecondFactor }),
         ...(issuer != null && { issuer: checkIssuer(valid, issuer, this.#allowInsecure) }),
         ...(clientId != null && { clientId: checkClientId(valid, clientId) }),
         ...(scopes != null && { scopes: checkScopes(valid, scopes) }),

@@ -12,6 +12,7 @@ import { hashToken } from '../../kernel/secrets.js';
 import type { OutboundFetch } from '../../outbound/outbound-client.js';
 import type { Connector, OpenIdConnectSettings, ProvenIdentity, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
+import { claimsMultiFactor } from './multi-factor.rules.js';
 import { describeFailure, isCancellation } from './openid-connect.failures.js';
 import { isAuthorityFor } from './shared-issuers.rules.js';
 
@@ -137,6 +138,7 @@ async function readIdentity(configuration: openid.Configuration, tokens: Tokens)
     email,
     emailVerified: claims.email_verified === true && isAuthorityFor(idToken.iss, email, claims.hd),
     displayName: textOrNull(claims.name) ?? textOrNull(idToken.name),
+    isMultiFactor: claimsMultiFactor(idToken.amr, idToken.acr),
   };
 }
 

@@ -62,6 +62,10 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { GuestSessions } from './openid-provider/guest-sessions.js';
+import { registerInteractionPages } from './openid-provider/interaction-pages.js';
+import { Issuers } from './openid-provider/issuers.js';
+import { mountIssuers } from './openid-provider/mount.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
@@ -72,6 +76,8 @@ import { registerBounceHook } from './web/bounce-hook.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
+import { createOpenIdPages } from './web/openid-pages.js';
+import { PageRenderer } from './web/page-renderer.js';
 import { registerPages } from './web/pages.js';
 
 export interface AppOptions {
@@ -149,6 +155,11 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     secondFactors,
     offersLocalAccount: async () => true,
   });
+  const renderer = await PageRenderer.load(templatesDirectory());
+  const pages = createOpenIdPages(ground, renderer, publicUrl);
+  const guestSessions = new GuestSessions(sessions, publicUrl);
+  const appFetch = openAppClient(config, log, running);
+  const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
   const schema = await buildApiSchema(
     createResolvers({
       publicUrl,
@@ -195,9 +206,12 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
+  await mountIssuers(server, { issuers, publicUrl, pages });
+  await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
     proving,
+    renderer,
     redemption,
     signIn,
     sessions,
@@ -325,6 +339,13 @@ function version(): string {
 function openProviderClient({ allowPrivateProviders }: Config, log: Log, running: Running): OutboundFetch {
   const outbound = createOutboundClient({ allowPrivateProviders, log });
   running.add('outbound', () => outbound.close());
+  return outbound.fetch;
+}
+
+/** For what apps name: their public keys, and where they want to be told that somebody signed out. */
+function openAppClient({ allowPrivateApps }: Config, log: Log, running: Running): OutboundFetch {
+  const outbound = createOutboundClient({ allowPrivateProviders: allowPrivateApps, log });
+  running.add('app client', () => outbound.close());
   return outbound.fetch;
 }
 

@@ -38,6 +38,9 @@ import { TermsOfUseText } from './features/terms/terms-of-use-text.entity.js';
 import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.entity.js';
 import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
+import { OidcPayload } from './openid-provider/oidc-payload.entity.js';
+import { SigningKey } from './openid-provider/signing-key.entity.js';
+import { TenantSalt } from './openid-provider/tenant-salt.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
 export const entities = [
@@ -81,4 +84,7 @@ export const entities = [
   Event,
   IdempotencyRecord,
   GatewayProcess,
+  TenantSalt,
+  SigningKey,
+  OidcPayload,
 ];

@@ -20,6 +20,7 @@ const idPrefixes = {
   Passcode: 'psc',
   Passkey: 'pky',
   Session: 'ses',
+  SigningKey: 'sgk',
   UnsubscribeFlow: 'uns',
 } as const;
 

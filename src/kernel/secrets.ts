@@ -26,6 +26,7 @@ const LABELS = [
   'results',
   'challenge',
   'recovery',
+  'oidc',
 ] as const;
 export type SecretLabel = (typeof LABELS)[number];
 

@@ -21,6 +21,14 @@ export const pageTemplates = [
   'recovery-codes',
   'second-factor',
   'second-factor-none',
+  'openid-error',
+  'openid-access',
+  'openid-consent',
+  'openid-logout',
+  'openid-logged-out',
+  'openid-device',
+  'openid-device-confirm',
+  'openid-device-done',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

@@ -15,17 +15,17 @@ import type { StepUpService } from '../features/sign-in/step-up.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
-import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
+import { languageOf } from './language.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
 import { type Page, scriptedTemplates } from './page.js';
-import { PageRenderer } from './page-renderer.js';
+import type { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
 import { scriptedPolicy, securityHeaders } from './security-headers.js';
@@ -45,6 +45,7 @@ export interface PagesOptions {
   stepUp: StepUpService;
   unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
+  renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
 }
@@ -53,8 +54,7 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, publicUrl, templatesDirectory, ...services } = options;
-  const renderer = await PageRenderer.load(templatesDirectory);
+  const { ground, renderer, publicUrl, templatesDirectory, ...services } = options;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     ...services,
@@ -62,8 +62,8 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
-    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
     show: (reply, page) => showPage(renderer, reply, page),
+    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
@@ -104,10 +104,4 @@ function showError(
   else log.info({ route, code: found.code, detail: (error as { detail?: string }).detail }, 'a page refused');
   if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
   return tools.show(reply, problemPage(found, tools.setting(request)));
-}
-
-/** The first language of the browser's list that we have (RFC 9110 section 12.5.4; lists come sorted by preference). */
-function languageOf(request: FastifyRequest): Language {
-  const tags = (request.headers['accept-language'] ?? '').split(',').map((range) => range.split(';')[0] ?? '');
-  return tags.map(supportedLanguage).find((language) => language !== null) ?? fallbackLanguage;
 }

@@ -128,7 +128,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
   const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
-  const signIn = new SignInService(sessions);
+  const signIn = new SignInService(proving, sessions);
   const tenants = new TenantCache(ground.listener);
   const schema = await buildApiSchema(
     createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions }),
@@ -172,6 +172,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     proving,
     redemption,
     signIn,
+    sessions,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });

@@ -12,6 +12,12 @@ export const linkForm = (token: string): string => `link/${token}`;
 /** A form of a flow, in the browser the flow belongs to. */
 export const flowForm = (flowId: string, browserToken: string): string => `flow/${flowId}/${lastingPart(browserToken)}`;
 
+/** The form that asks for an address, in the browser it was shown in. */
+export const signInForm = (tenantId: string, browserToken: string): string =>
+  `sign-in/${tenantId}/${lastingPart(browserToken)}`;
+/** Any form of somebody who is signed in. */
+export const sessionForm = (sessionToken: string): string => `session/${sessionToken}`;
+
 export function formToken(secrets: Secrets, form: string): string {
   return secrets.sign('csrf', form).toString('base64url');
 }

@@ -2,15 +2,17 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
+import type { FlowStep } from '../features/proving/flow-steps.rules.js';
+import type { ProvingFlow } from '../features/proving/flows.queries.js';
 import type { Method } from '../features/proving/methods.rules.js';
 import type { FlowView, LinkView, Offer } from '../features/redemption/redemption.service.js';
-import { consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal } from '../features/redemption/redemption.states.js';
+import { type ConsentTerms, consentVersionOf } from '../features/redemption/redemption.service.js';
+import { flowRefusal, nextRedemptionStep } from '../features/redemption/redemption.states.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
-import { brandOf, noBrand, type Page, type PageTemplate } from './page.js';
+import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate } from './page.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
@@ -51,37 +53,48 @@ export function flowPage(view: FlowView, csrf: string, setting: Setting, found: 
   // A mismatch has a page of its own, with both addresses.
   const alert = found?.code === 'IDENTITY_MISMATCH' && flow.mismatchedEmail ? null : found;
   const shared = {
-    flowId: flow.id,
+    flowPath: `/r/${flow.id}`,
     declinePath: `/r/${flow.id}/decline`,
+    startPath: null,
     csrf,
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
-  const [template, facts] = nextStep(view);
+  const [template, facts] = stepPages[nextRedemptionStep(view)](view);
   return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
-function nextStep(view: FlowView): [PageTemplate, Record<string, unknown>] {
-  const { flow, offer, methods } = view;
-  if (view.isProven) return ['consent', consentFacts(offer)];
-  const provider = methods.find((method: Method) => method.providerId !== null);
+/** By the name of the step that is due. */
+const stepPages: Record<FlowStep, (view: FlowView) => StepPage> = {
+  prove: ({ flow, methods }) => provePage(flow, methods),
+  consent: ({ offer }) => ['consent', { ...consentFacts(offer), ...inviterFacts(offer) }],
+};
+
+export type StepPage = [PageTemplate, Record<string, unknown>];
+
+/** What a flow of any purpose shows to somebody who has still to prove who they are. */
+export function provePage(
+  flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail'>,
+  methods: readonly Method[],
+): StepPage {
+  const provider = methods.find((method) => method.providerId !== null);
   if (provider) return ['sign-in', { provider: provider.displayName, signedInAs: flow.mismatchedEmail }];
   return [flow.hasPasscode ? 'passcode' : 'passcode-send', {}];
 }
 
-function consentFacts(offer: Offer): Record<string, unknown> {
+/** Of whoever is about to become a guest of the tenant. */
+export function consentFacts(terms: ConsentTerms & { email: string; appName: string | null }): Record<string, unknown> {
   return {
-    ...inviterFacts(offer),
-    email: offer.email,
-    app: offer.appName,
-    consentVersion: consentVersionOf(offer),
-    termsOfUseUrl: offer.termsOfUseUrl,
+    email: terms.email,
+    app: terms.appName,
+    consentVersion: consentVersionOf(terms),
+    termsOfUseUrl: terms.termsOfUseUrl,
   };
 }
 
 /** To another origin: chosen by a click or by the refresh, never by a redirect of the POST. */
-export function leavingPage(offer: Offer, to: { url: string; name: string; reason: 'app' | 'provider' }): Page {
-  return page('leaving', offer, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
+export function leavingPage(brand: Branded, to: { url: string; name: string; reason: 'app' | 'provider' }): Page {
+  return page('leaving', brand, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
 }
 
 function landedPage(offer: Offer): Page {
@@ -94,12 +107,18 @@ export function declinedPage(offer: Offer): Page {
 
 export interface ProblemFacts {
   offer?: Offer;
+  /** Whose page it is where no invitation says so. */
+  branded?: Branded;
   /** Where to go on, when there is somewhere. */
   continueTo?: string;
 }
 
-export function problemPage(found: Problem, setting: Setting, { offer, continueTo }: ProblemFacts = {}): Page {
-  const language = offer?.language ?? setting.language;
+export function problemPage(
+  found: Problem,
+  setting: Setting,
+  { offer, branded = offer, continueTo }: ProblemFacts = {},
+): Page {
+  const language = branded?.language ?? setting.language;
   const redeemed = found.code === 'ALREADY_REDEEMED';
   const facts = {
     ...alertFacts(found, language),
@@ -107,13 +126,13 @@ export function problemPage(found: Problem, setting: Setting, { offer, continueT
     landingUrl: redeemed ? (offer?.landingUrl ?? null) : null,
     app: offer?.appName ?? null,
   };
-  const brand = offer ? brandOf(offer) : noBrand;
+  const brand = branded ? brandOf(branded) : noBrand;
   return { template: 'problem', status: found.status, language, brand, facts };
 }
 
 export const flowOver = problem('FLOW_OVER');
 
-function alertFacts(found: Problem | null, language: Language): Record<string, unknown> {
+export function alertFacts(found: Problem | null, language: Language): Record<string, unknown> {
   const seconds = found?.retryAfterSeconds ?? null;
   return {
     problem: found && {
@@ -130,6 +149,9 @@ function inviterFacts({ inviterName, message }: Offer): Record<string, unknown> 
   return { inviter: inviterName, messageLines: text ? text.split(/\r\n|[\n\r\u2028\u2029]/) : [] };
 }
 
-function page(template: PageTemplate, offer: Offer, facts: Record<string, unknown>): Page {
-  return { template, status: 200, language: offer.language, brand: brandOf(offer), facts };
+/** Whose page it is, and for whom. */
+export type Branded = BrandFacts & { language: Language };
+
+export function page(template: PageTemplate, branded: Branded, facts: Record<string, unknown>): Page {
+  return { template, status: 200, language: branded.language, brand: brandOf(branded), facts };
 }

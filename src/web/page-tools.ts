@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
@@ -13,6 +14,7 @@ export interface PageTools {
   proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
+  sessions: SessionsService;
   publicUrl: URL;
   browserCookie: BrowserCookie;
   sessionCookie: SessionCookie;

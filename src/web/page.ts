@@ -11,6 +11,10 @@ export const pageTemplates = [
   'landed',
   'declined',
   'problem',
+  'sign-in-start',
+  'signed-in',
+  'signed-out',
+  'apps',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

@@ -8,6 +8,7 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
@@ -25,6 +26,8 @@ import type { PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
 import { securityHeaders } from './security-headers.js';
 import { SessionCookie } from './session-cookie.js';
+import { registerSignInFlowPages } from './sign-in-flow-pages.js';
+import { registerSignInPages } from './sign-in-pages.js';
 import { registerAssets } from './theme.js';
 
 export interface PagesOptions {
@@ -32,6 +35,7 @@ export interface PagesOptions {
   proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
+  sessions: SessionsService;
   publicUrl: URL;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -41,13 +45,14 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, proving, redemption, signIn, publicUrl, templatesDirectory } = options;
+  const { ground, proving, redemption, signIn, sessions, publicUrl, templatesDirectory } = options;
   const renderer = await PageRenderer.load(templatesDirectory);
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     proving,
     redemption,
     signIn,
+    sessions,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
@@ -70,6 +75,8 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerSignInPages(pages, tools);
+    registerSignInFlowPages(pages, tools);
   });
 }
 

@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { refuse } from '../../kernel/errors.js';
 
-export interface Terms {
+/** What a guest agrees to, and with whom. */
+export interface ConsentTerms {
   tenantName: string;
   privacyStatementUrl: string | null;
   termsOfUseUrl: string | null;
@@ -17,13 +18,13 @@ export interface ConsentAnswer {
   consentVersion: string;
 }
 
-export function consentVersionOf({ tenantName, privacyStatementUrl, termsOfUseUrl }: Terms): string {
+export function consentVersionOf({ tenantName, privacyStatementUrl, termsOfUseUrl }: ConsentTerms): string {
   const terms = JSON.stringify([tenantName, privacyStatementUrl, termsOfUseUrl]);
   return createHash('sha256').update(terms).digest('base64url').slice(0, 22);
 }
 
 /** @throws UserError CONSENT_REQUIRED when it was refused, or given to other terms than today's. */
-export function checkConsent(terms: Terms, { consent, consentVersion }: ConsentAnswer): void {
+export function checkConsent(terms: ConsentTerms, { consent, consentVersion }: ConsentAnswer): void {
   if (!consent) throw refuse('CONSENT_REQUIRED', { field: ['consent'] });
   if (consentVersion !== consentVersionOf(terms)) throw refuse('CONSENT_REQUIRED', { field: ['consentVersion'] });
 }

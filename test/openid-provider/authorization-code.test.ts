@@ -182,7 +182,8 @@ describe('an app', () => {
     change(url);
     const arrival = await open(guest.browser, url);
     expect(arrival.url?.searchParams.get('code') ?? null).toBeNull();
-    const refusal = arrival.url?.searchParams.get('error') ?? String(arrival.page.status);
+    const answer = new URLSearchParams(arrival.url?.search || arrival.url?.hash.slice(1));
+    const refusal = answer.get('error') ?? String(arrival.page.status);
     expect(['invalid_request', 'unsupported_response_type', 'unauthorized_client', '400']).toContain(refusal);
   });
 

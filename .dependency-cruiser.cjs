@@ -11,9 +11,11 @@ const features = [
   'apps',
   'identity-providers',
   'partners',
+  'proving',
   'invitations',
   'unsubscriptions',
   'bulk-invites',
+  'credentials',
   'redemption',
   'sign-in',
 ];

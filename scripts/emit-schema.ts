@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { buildApiSchema } from '../src/api/schema.js';
 import { Listener } from '../src/database/listener.js';
+import { SecondFactorsService } from '../src/features/credentials/second-factors.service.js';
 import { createSamlConnector } from '../src/features/identity-providers/saml.connector.js';
 import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
+import { ProvingService } from '../src/features/proving/proving.service.js';
 import { RedemptionService } from '../src/features/redemption/redemption.service.js';
 import { SessionsService } from '../src/features/sign-in/sessions.service.js';
 import { TenantCache } from '../src/features/tenants/tenant-cache.service.js';
@@ -18,7 +20,11 @@ const publicUrl = new URL('http://localhost:4000');
 const mailLimits = new MailLimits(1);
 const tenants = new TenantCache(new Listener('', silentLog));
 const formConnector = createSamlConnector({ clock: systemClock, publicUrl });
-const redemption = new RedemptionService({ connectorFor: () => null, formConnector, mailLimits, publicUrl });
+const admitMail = () => Promise.resolve();
+const redemption = new RedemptionService(
+  new ProvingService({ connectorFor: () => null, formConnector, admitMail, publicUrl }),
+);
+const secondFactors = new SecondFactorsService(async () => undefined);
 const sessions = new SessionsService({ clock: systemClock, idle: 1, lifetime: 1 });
 const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
 const schema = await buildApiSchema(
@@ -31,6 +37,7 @@ const schema = await buildApiSchema(
     redemption,
     sessions,
     reviewAccess: async () => undefined,
+    secondFactors,
   }),
 );
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';

@@ -26,6 +26,12 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { AccountSecurityService } from './features/credentials/account-security.service.js';
+import { PasskeysService } from './features/credentials/passkeys.service.js';
+import { PasswordHasher } from './features/credentials/password-hasher.js';
+import { PasswordsService } from './features/credentials/passwords.service.js';
+import { relyingPartyOf } from './features/credentials/relying-party.js';
+import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
@@ -33,10 +39,12 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { ObservedProving } from './features/proving/observed-proving.service.js';
+import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
-import type { RedemptionOptions } from './features/redemption/redemption.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
+import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
@@ -133,7 +141,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const redemption = new ObservedRedemption(metrics.observeRedemption, { ...connectors, mailLimits, publicUrl });
+  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
+  const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(sessions);
   const tenants = new TenantCache(ground.listener);
@@ -144,6 +154,17 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   sessions.onEnd(sessionEnd(ground.secrets));
   const reviewAccess = accessReview(clock);
   const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
+  const secondFactors = new SecondFactorsService((tx, externalUserId) =>
+    sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
+  );
+  const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
+  const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
+  const accountSecurity = new AccountSecurityService({
+    passwords: new PasswordsService(new PasswordHasher()),
+    passkeys,
+    secondFactors,
+    offersLocalAccount: async () => true,
+  });
   const schema = await buildApiSchema(
     createResolvers({
       publicUrl,
@@ -154,6 +175,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
       redemption,
       sessions,
       reviewAccess,
+      secondFactors,
     }),
   );
 
@@ -194,10 +216,14 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
+    proving,
     renderer,
     redemption,
     signIn,
     unsubscriptions: new UnsubscriptionsService(mailLimits),
+    sessions,
+    accountSecurity,
+    stepUp,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });
@@ -334,7 +360,7 @@ function openConnectors(
   fetch: OutboundFetch,
   clock: Clock,
   publicUrl: URL,
-): Pick<RedemptionOptions, 'connectorFor' | 'formConnector'> {
+): Pick<ProvingOptions, 'connectorFor' | 'formConnector'> {
   const openIdConnect = createOpenIdConnectConnector({ fetch, allowInsecure: allowPrivateProviders });
   const saml = createSamlConnector({ clock, publicUrl });
   const byKind: Partial<Record<IdentityProviderKind, Connector>> = { OIDC: openIdConnect, SAML: saml };

@@ -5,6 +5,12 @@ import { App } from './features/apps/app.entity.js';
 import { AppAssignment } from './features/apps/app-assignment.entity.js';
 import { BulkInvite } from './features/bulk-invites/bulk-invite.entity.js';
 import { BulkInviteRow } from './features/bulk-invites/bulk-invite-row.entity.js';
+import { CredentialTries } from './features/credentials/credential-tries.entity.js';
+import { LocalPassword } from './features/credentials/local-password.entity.js';
+import { Passkey } from './features/credentials/passkey.entity.js';
+import { RecoveryCode } from './features/credentials/recovery-code.entity.js';
+import { SpentChallenge } from './features/credentials/spent-challenge.entity.js';
+import { Totp } from './features/credentials/totp.entity.js';
 import { ExternalUser } from './features/external-users/external-user.entity.js';
 import { Identity } from './features/external-users/identity.entity.js';
 import { Group } from './features/groups/group.entity.js';
@@ -20,9 +26,9 @@ import { TenantMailCount } from './features/invitations/tenant-mail-count.entity
 import { Partner } from './features/partners/partner.entity.js';
 import { PartnerDomain } from './features/partners/partner-domain.entity.js';
 import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js';
-import { Passcode } from './features/redemption/passcode.entity.js';
-import { PasscodeFailures } from './features/redemption/passcode-failures.entity.js';
-import { RedemptionFlow } from './features/redemption/redemption-flow.entity.js';
+import { GuestFlow } from './features/proving/flow.entity.js';
+import { Passcode } from './features/proving/passcode.entity.js';
+import { PasscodeFailures } from './features/proving/passcode-failures.entity.js';
 import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
@@ -63,7 +69,13 @@ export const entities = [
   TenantMailCount,
   BulkInvite,
   BulkInviteRow,
-  RedemptionFlow,
+  GuestFlow,
+  LocalPassword,
+  Passkey,
+  SpentChallenge,
+  Totp,
+  RecoveryCode,
+  CredentialTries,
   Passcode,
   PasscodeFailures,
   GuestSession,

@@ -18,6 +18,8 @@ import {
   TenantBulkInvitesResolver,
 } from './features/bulk-invites/bulk-invites.resolver.js';
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
+import { CredentialsResolver } from './features/credentials/credentials.resolver.js';
+import type { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { ReviewAccess } from './features/external-users/access-review.port.js';
 import {
   ExternalUsersResolver,
@@ -46,6 +48,7 @@ import { PartnersResolver, TenantPartnersResolver } from './features/partners/pa
 import { PartnersService } from './features/partners/partners.service.js';
 import { PoliciesResolver } from './features/partners/policies.resolver.js';
 import { PoliciesService } from './features/partners/policies.service.js';
+import { ExplainRedemptionResolver } from './features/redemption/explain-redemption.resolver.js';
 import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
 import type { RedemptionService } from './features/redemption/redemption.service.js';
 import {
@@ -69,13 +72,24 @@ export interface ResolverParts {
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
+  secondFactors: SecondFactorsService;
   sessions: SessionsService;
   /** Ends what apps were given for people who may not use them any more. */
   reviewAccess: ReviewAccess;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions, reviewAccess } = parts;
+  const {
+    publicUrl,
+    allowPrivateProviders,
+    saml,
+    mailLimits,
+    tenants,
+    redemption,
+    secondFactors,
+    sessions,
+    reviewAccess,
+  } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -93,6 +107,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantExternalUsersResolver(),
     new TermsResolver(new TermsService()),
     new TermsAcceptancesResolver(),
+    new CredentialsResolver(secondFactors),
     new GroupsResolver(new GroupsService(reviewAccess), new GroupMembersService(reviewAccess)),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
@@ -117,6 +132,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
+    new ExplainRedemptionResolver(),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),

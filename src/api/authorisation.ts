@@ -23,6 +23,7 @@ export const readPermissions: Record<string, Permission> = {
   ApiKey: 'API_KEY_READ',
   ExternalUser: 'EXTERNAL_USER_READ',
   Identity: 'EXTERNAL_USER_READ',
+  Credential: 'EXTERNAL_USER_READ',
   Session: 'EXTERNAL_USER_READ',
   TermsOfUse: 'TENANT_READ',
   TermsOfUseText: 'TENANT_READ',
@@ -41,6 +42,7 @@ export const readPermissions: Record<string, Permission> = {
   BulkInvite: 'INVITATION_READ',
   BulkInviteRow: 'INVITATION_READ',
   RedemptionEvent: 'EVENT_READ',
+  RedemptionExplanation: 'INVITATION_READ',
 };
 
 export function readPermissionOf(typeName: string): Permission | undefined {

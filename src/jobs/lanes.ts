@@ -4,7 +4,7 @@
  */
 import type { TaskList } from 'graphile-worker';
 import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invitation-mail-jobs.service.js';
-import { PASSCODE_MAIL_TASK } from '../features/redemption/passcodes.service.js';
+import { PASSCODE_MAIL_TASK } from '../features/proving/passcodes.service.js';
 import { UNSUBSCRIBE_MAIL_TASK } from '../features/unsubscriptions/unsubscriptions.service.js';
 
 export interface Lane {

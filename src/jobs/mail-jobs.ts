@@ -12,7 +12,7 @@ import {
   recordDelivery,
 } from '../features/invitations/delivery.service.js';
 import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invitation-mail-jobs.service.js';
-import { loadPasscodeMail, markPasscodeSent, PASSCODE_MAIL_TASK } from '../features/redemption/passcodes.service.js';
+import { loadPasscodeMail, markPasscodeSent, PASSCODE_MAIL_TASK } from '../features/proving/passcodes.service.js';
 import { loadUnsubscribeMail, markUnsubscribeMailSent } from '../features/unsubscriptions/unsubscribe-mails.service.js';
 import { UNSUBSCRIBE_MAIL_TASK } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { MailMessage } from '../kernel/mail-message.js';

@@ -4,8 +4,9 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { unsubscribePath } from '../features/invitations/unsubscribe-link.service.js';
-import type { FlowKey, FlowView } from '../features/redemption/redemption.service.js';
-import { isProofFresh } from '../features/redemption/redemption.states.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
+import type { BrowserKey } from '../features/proving/flows.queries.js';
+import type { FlowView } from '../features/redemption/redemption.service.js';
 import { RequestError, UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { renewedBrowserToken } from './browser-cookie.js';
@@ -15,7 +16,6 @@ import { flowOver, flowPage, leavingPage, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 
 type FlowRoute = { Params: { flowId: string } };
-type BrowserKey = Extract<FlowKey, { flowId: string }>;
 
 export function registerFlowPages(server: FastifyInstance, tools: PageTools): void {
   const { redemption } = tools;
@@ -150,7 +150,7 @@ async function finishSignIn(
   callbackUrl.search = new URL(request.url, tools.publicUrl).search;
   if (!browserToken) return showFlowOver(tools, request, reply);
   try {
-    const { flowId, refusal } = await tools.redemption.finishSignIn(ctx, providerId, callbackUrl, browserToken);
+    const { flowId, refusal } = await tools.proving.finishSignIn(ctx, providerId, callbackUrl, browserToken);
     if (refusal === null) await renewCookie(tools, ctx, reply, browserToken);
     return backToFlow(reply, flowId, refusal);
   } catch (error) {
@@ -175,13 +175,13 @@ async function openSession(
 
 /** After a proof and after the accept: whoever knew the cookie before holds nothing of it now. */
 export async function renewCookie(
-  { redemption, unsubscriptions, browserCookie }: PageTools,
+  { proving, unsubscriptions, browserCookie }: PageTools,
   ctx: RequestContext,
   reply: FastifyReply,
   old: string,
 ): Promise<void> {
   const renewed = renewedBrowserToken(old);
-  await redemption.renewBrowser(ctx, old, renewed);
+  await proving.renewBrowser(ctx, old, renewed);
   await unsubscriptions.renewBrowser(ctx, old, renewed);
   browserCookie.write(reply, renewed);
 }

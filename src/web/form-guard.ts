@@ -16,6 +16,9 @@ export const unsubscribeForm = (token: string): string => `unsubscribe/${token}`
 export const unsubscribeFlowForm = (flowId: string, browserToken: string): string =>
   `unsubscribe flow/${flowId}/${lastingPart(browserToken)}`;
 
+/** A form of somebody who is signed in. */
+export const accountForm = (sessionId: string): string => `account/${sessionId}`;
+
 export function formToken(secrets: Secrets, form: string): string {
   return secrets.sign('csrf', form).toString('base64url');
 }

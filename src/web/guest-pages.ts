@@ -2,9 +2,11 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-import type { FlowView, LinkView, Method, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
+import type { Method } from '../features/proving/methods.rules.js';
+import type { FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
 import { consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal, isProofFresh } from '../features/redemption/redemption.states.js';
+import { flowRefusal } from '../features/redemption/redemption.states.js';
 import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';

@@ -1,14 +1,11 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
- * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys. Neighbours:
  * `link-pages.ts`, `flow-pages.ts`, `saml-pages.ts` and `unsubscribe-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { RedemptionService } from '../features/redemption/redemption.service.js';
-import type { SignInService } from '../features/sign-in/sign-in.service.js';
-import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
@@ -20,20 +17,19 @@ import { languageOf } from './language.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
+import { type Page, scriptedTemplates } from './page.js';
 import type { PageRenderer } from './page-renderer.js';
-import type { PageTools } from './page-tools.js';
+import type { PageServices, PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
-import { securityHeaders } from './security-headers.js';
+import { scriptedPolicy, securityHeaders } from './security-headers.js';
+import { registerSecurityPages } from './security-pages.js';
 import { SessionCookie } from './session-cookie.js';
+import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
 import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
-export interface PagesOptions {
+export interface PagesOptions extends PageServices {
   ground: Ground;
-  redemption: RedemptionService;
-  signIn: SignInService;
-  unsubscriptions: UnsubscriptionsService;
-  publicUrl: URL;
   renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -43,18 +39,16 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, renderer, redemption, signIn, unsubscriptions, publicUrl, templatesDirectory } = options;
+  const { ground, renderer, templatesDirectory, ...services } = options;
+  const { publicUrl } = services;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
-    redemption,
-    signIn,
-    unsubscriptions,
-    publicUrl,
+    ...services,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
-    show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
+    show: (reply, page) => showPage(renderer, reply, page),
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
@@ -72,7 +66,14 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
     registerUnsubscribePages(pages, tools);
+    registerSecurityPages(pages, tools);
+    registerStepUpPages(pages, tools);
   });
+}
+
+function showPage(renderer: PageRenderer, reply: FastifyReply, page: Page): FastifyReply {
+  if (scriptedTemplates.has(page.template)) reply.header('content-security-policy', scriptedPolicy);
+  return reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page));
 }
 
 function showError(

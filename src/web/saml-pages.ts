@@ -36,7 +36,7 @@ async function receiveAnswer(
   const { providerId } = request.params;
   const callback = { url: new URL(samlAcsUrl(tools.publicUrl, providerId)), form: formOf(request) };
   try {
-    const state = await tools.redemption.receiveAnswer(tools.context(request), providerId, callback);
+    const state = await tools.proving.receiveAnswer(tools.context(request), providerId, callback);
     if (state === null) return tools.show(reply, problemPage(problem('SIGN_IN_UNREQUESTED'), tools.setting(request)));
     return reply.redirect(`/sign-in/callback/${encodeURIComponent(providerId)}?state=${state}`, 303);
   } catch (error) {

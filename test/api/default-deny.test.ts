@@ -17,6 +17,9 @@ const parts = [
   'FeedLagged',
   'SignInPolicy',
   'DomainPolicy',
+  'DomainDecision',
+  'ExplainedMethod',
+  'RedemptionWarning',
 ];
 /** The whole world of a guest without a credential. */
 const guestTypes = [
@@ -190,6 +193,7 @@ describe('fields', () => {
     ['groups { totalCount }', 'GROUP_READ'],
     ['apps { totalCount }', 'APP_READ'],
     ['identityProviders { totalCount }', 'IDENTITY_PROVIDER_READ'],
+    ['partners { totalCount }', 'PARTNER_READ'],
     ['invitations { totalCount }', 'INVITATION_READ'],
     ['unsubscribedRecipients { totalCount }', 'INVITATION_READ'],
     ['bulkInvites { totalCount }', 'INVITATION_READ'],

@@ -38,6 +38,7 @@ interface Attempt {
   code?: string;
 }
 
+const signInPolicy = { order: ['EMAIL_PASSCODE'] };
 const oidc = { issuer: 'https://login.example', clientId: 'x' };
 const saml = { metadataUrl: 'https://login.intruder.example/metadata' };
 
@@ -87,6 +88,12 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
     { input: { identityProviderId, saml } },
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  createPartner: (_, { tenantId }) => [{ input: { tenantId, displayName: 'Intruder', domains: ['intruder.example'] } }],
+  updatePartner: (_, { partnerId }) => [{ input: { partnerId, signInPolicy } }],
+  deletePartner: (_, { partnerId }) => [{ input: { partnerId } }],
+  updateSignInPolicy: (_, { tenantId }) => [{ input: { tenantId, ...signInPolicy } }],
+  updateDomainPolicy: (_, { tenantId }) => [{ input: { tenantId, rule: 'ALLOW_ANY' } }],
+  resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
   endSession: (_, { sessionId }) => [{ input: { sessionId } }],
   endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],
@@ -255,6 +262,12 @@ const queries: Record<string, (foreign: PopulatedTenant) => { document: string; 
   tenant: ({ id, slug }) => [
     { document: `{ tenant(id: "${id}") { id } }`, data: { tenant: null } },
     { document: `{ tenant(slug: "${slug}") { id } }`, data: { tenant: null } },
+  ],
+  explainRedemption: ({ id }) => [
+    {
+      document: `{ explainRedemption(tenantId: "${id}", email: "ana@fabrikam.example") { address } }`,
+      data: { explainRedemption: null },
+    },
   ],
   tenants: () => [{ document: '{ tenants { nodes { id } } }', data: null }],
   viewer: () => [{ document: '{ viewer { tenant { id } } }', data: { viewer: { tenant: { id: mine.id } } } }],

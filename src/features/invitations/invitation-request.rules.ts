@@ -99,9 +99,9 @@ export function checkRequest(
     : { checked: null, errors };
 }
 
-type Refuse = (code: UserErrorCode, field: string[], message?: string) => null;
+export type Refuse = (code: UserErrorCode, field: string[], message?: string) => null;
 
-function checkAddress(text: string | null, tenant: AddressPolicy, refuse: Refuse): EmailAddress | null {
+export function checkAddress(text: string | null, tenant: AddressPolicy, refuse: Refuse): EmailAddress | null {
   if (!text?.trim()) return refuse('REQUIRED', ['email']);
   if ((text.match(/@/g) ?? []).length > 1 && /[,;]/.test(text)) return refuse('GROUP_ADDRESS', ['email']);
   const address = parseEmailAddress(text);

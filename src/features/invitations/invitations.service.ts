@@ -7,7 +7,7 @@ import { addJobs } from '../../database/add-job.js';
 import type { Row } from '../../database/table.js';
 import type { Tx } from '../../database/transaction.js';
 import { recordEvents } from '../../events/record-events.js';
-import { parseEmailAddress } from '../../kernel/email-address.js';
+import { domainOf, parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { currentTraceparent } from '../../kernel/scope.js';
@@ -22,7 +22,7 @@ import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
 import { makeLink, redeemUrl } from './invitation-link.service.js';
 import { mailJobs } from './invitation-mail-jobs.service.js';
-import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
+import { addressRefusal, checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
 import { findTargets } from './invitation-targets.queries.js';
 import { clearTheWay, type InviteOutcome, inviteAll, NOT_LOOKED_AT, type ToInvite } from './invite.service.js';
 import type { MailLimits } from './mail-limits.service.js';
@@ -142,10 +142,13 @@ export class InvitationsService {
   /** A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open. */
   async resend(ctx: RequestContext, invitationId: string): Promise<Invited> {
     const tenantId = await tenantOf(ctx, 'Invitation', Invitation, invitationId, 'invitationId');
+    const tenant = await this.#tenants.get(ctx, tenantId);
     return ctx.transaction(tenantId, async (tx) => {
       const invitation = await lockInvitation(ctx, tx, invitationId);
       const now = ctx.clock.now();
       if (!mayTransition('resend', invitation, now)) throw refuseByStatus(invitation, now);
+      const unwelcome = tenant && addressRefusal(tenant, domainOf(invitation.emailKey));
+      if (unwelcome) throw refuse(unwelcome, { field: ['invitationId'] });
       await refuseWhatIsInTheWay(tx, invitation);
       const linkVersion = invitation.linkVersion + 1;
       await this.#replaceLink(ctx, tx, invitation, linkVersion, now);

@@ -40,7 +40,7 @@ export async function clearTheWay(
   tenantId: string,
   rows: readonly ToInvite[],
 ): Promise<Obstacles> {
-  const obstacles = await findObstacles(tx.db, tenantId, rows);
+  const obstacles = await findObstacles(tx.db, tenantId, keysOf(rows));
   const now = ctx.clock.now();
   await expireInvitations(tx, now, expiredAmong(obstacles, now));
   return obstacles;
@@ -115,7 +115,7 @@ export async function foreseeChunk(
   rows: readonly ToInvite[],
   mailsBefore: number,
 ): Promise<Map<string, Verdict>> {
-  const obstacles = await findObstacles(scope.db, tenantId, rows);
+  const obstacles = await findObstacles(scope.db, tenantId, keysOf(rows));
   return verdictsOf(await admit(ctx, scope, limits, rows, obstacles, mailsBefore));
 }
 
@@ -184,8 +184,7 @@ function withoutCopies(row: ToInvite, keys: ReadonlySet<string>): { row: ToInvit
 export type Obstacles = ReadonlyMap<string, Obstacle>;
 
 /** Who already stands for these addresses: users, invitations still open, and who wants no more of them. */
-async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
-  const keys = rows.map((row) => row.invitation.email.key);
+async function findObstacles(db: Db, tenantId: string, keys: readonly string[]): Promise<Obstacles> {
   const { rows: found } = await sql<Obstacle>`
     select asked.key as "emailKey", u.id as "externalUserId", coalesce(u.state = 'ACCEPTED', false) as accepted,
       coalesce(u.account_enabled, true) as enabled, r.email_key is not null as unsubscribed,
@@ -196,6 +195,33 @@ async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]
     left join unsubscribed_recipient r on r.tenant_id = ${tenantId} and r.email_key = asked.key
     where num_nonnulls(u.id, r.email_key) > 0`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
+}
+
+function keysOf(rows: readonly ToInvite[]): string[] {
+  return rows.map((row) => row.invitation.email.key);
+}
+
+export interface StandsForAddress {
+  /** Null: no user; the person asked not to be invited. */
+  externalUserId: string | null;
+  /** Open; null: there is none. */
+  invitationId: string | null;
+  /** Why the address is not invited anew; null: it may be. */
+  refusal: UserErrorCode | null;
+}
+
+/** Who stands for an address already; null: nobody. */
+export async function whoStandsFor(
+  ctx: RequestContext,
+  tenantId: string,
+  emailKey: string,
+): Promise<StandsForAddress | null> {
+  const obstacle = (await findObstacles(ctx.db, tenantId, [emailKey])).get(emailKey);
+  if (!obstacle) return null;
+  const now = ctx.clock.now();
+  const { externalUserId, pendingId, pendingExpiresAt } = obstacle;
+  const isOpen = pendingExpiresAt !== null && pendingExpiresAt > now;
+  return { externalUserId, invitationId: isOpen ? pendingId : null, refusal: codeOf(obstacle, now) };
 }
 
 /** Open invitations among them that have run out: they must be expired before new ones can be made. */

@@ -55,7 +55,8 @@ export async function lockOutWarnings(ctx: RequestContext, tenantId: string): Pr
   ];
 }
 
-function identityKey({ kind, providerId }: Method): string {
+/** As `identity` rows are named by kind and provider. */
+export function identityKey({ kind, providerId }: Method): string {
   return `${kind} ${providerId ?? ''}`;
 }
 

@@ -9,22 +9,16 @@ import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { Method } from '../identity-providers/routing.rules.js';
+import { isProven } from '../proving/flow.states.js';
+import type { FlowKey } from '../proving/flows.queries.js';
+import { openMethods } from '../proving/methods.queries.js';
+import { checkPasscodeOffered, isEntitled, type Method } from '../proving/methods.rules.js';
+import { tryPasscodes } from '../proving/passcodes.service.js';
+import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from '../proving/proof.service.js';
+import type { GuestEvent } from '../proving/proof-step.service.js';
 import { type ConsentAnswer, checkConsent } from './consent.js';
-import { checkPasscodeOffered, isEntitled } from './methods.js';
-import { tryPasscodes } from './passcodes.service.js';
-import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from './proof.js';
-import { type Flow, type FlowKey, openMethods } from './redemption.queries.js';
-import { isProven } from './redemption.states.js';
-import {
-  checkFlowOpen,
-  type FlowView,
-  flowIsOver,
-  type GuestEvent,
-  guestEvents,
-  openSteps,
-  type Step,
-} from './steps.js';
+import type { Flow } from './redemption.queries.js';
+import { checkFlowOpen, type FlowView, flowIsOver, guestEvents, openSteps, type Step } from './steps.js';
 
 export interface AcceptCommand {
   ctx: RequestContext;

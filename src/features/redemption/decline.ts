@@ -7,10 +7,12 @@ import type { Tx } from '../../database/transaction.js';
 import { refuse } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { lockInvitation } from '../invitations/invitations.service.js';
+import { isProven } from '../proving/flow.states.js';
+import { tell } from '../proving/proof-step.service.js';
 import { loadOffer } from './redemption.queries.js';
-import { isProven, linkRefusal } from './redemption.states.js';
+import { linkRefusal } from './redemption.states.js';
 import { openCurrentLink } from './start.js';
-import { checkFlowOpen, type Step, tell } from './steps.js';
+import { checkFlowOpen, type Step } from './steps.js';
 
 export async function declineInFlow(step: Step): Promise<void> {
   const { tx, now, flow } = step;

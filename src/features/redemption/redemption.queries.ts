@@ -5,15 +5,12 @@
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
 import { domainOf } from '../../kernel/email-address.js';
-import { isIdOf } from '../../kernel/ids.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
-import type { Method } from '../identity-providers/routing.rules.js';
-import { openRouting } from '../partners/routing.queries.js';
+import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { type Terms, termsInForce } from '../terms/terms.queries.js';
 import type { OfferState } from './redemption.states.js';
-import type { RedemptionFlow } from './redemption-flow.entity.js';
 
 export interface Offer extends OfferState {
   invitationId: string;
@@ -90,29 +87,10 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
   );
 }
 
-/** What opens a flow: its id in the browser that started it, or the handle answered over GraphQL. */
-export type FlowKey = { flowId: string; browserToken: string } | { handle: string };
-
-export interface Flow
-  extends Pick<
-    RedemptionFlow,
-    | 'id'
-    | 'tenantId'
-    | 'invitationId'
-    | 'linkVersion'
-    | 'status'
-    | 'provenAt'
-    | 'proofKind'
-    | 'proofProviderId'
-    | 'proofIssuer'
-    | 'proofSubject'
-    | 'proofDisplayName'
-    | 'mismatchedEmail'
-    | 'createdAt'
-    | 'expiresAt'
-  > {
-  /** A code was sent that can still be entered. */
-  hasPasscode: boolean;
+/** A flow of an invitation. */
+export interface Flow extends ProvingFlow {
+  invitationId: string;
+  linkVersion: number;
 }
 
 /** Undefined: there is none, it is over, or it belongs to another browser. */
@@ -122,34 +100,8 @@ export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | 
 
 /** In the order of the keys. */
 export async function findFlows(db: Db, keys: readonly FlowKey[], now: Date): Promise<(Flow | undefined)[]> {
-  const handles = keys.flatMap((key) => ('handle' in key ? [hashToken(key.handle)] : []));
-  const ids = keys.flatMap((key) => ('flowId' in key && isIdOf('RedemptionFlow', key.flowId) ? [key.flowId] : []));
-  const { rows } = await sql<Flow & { handleHash: Buffer | null; browserHash: Buffer | null }>`
-    select ${flowColumns(now)}, f.handle_hash as "handleHash", f.browser_hash as "browserHash"
-    from redemption_flow f
-    where (f.handle_hash = any(${handles}) or f.id = any(${ids})) and f.expires_at > ${now}`.execute(db);
-  const opened = new Map(
-    rows.map(({ handleHash, browserHash, ...flow }) => [lockOf(flow.id, handleHash, browserHash), flow]),
-  );
-  return keys.map((key) =>
-    opened.get(
-      'handle' in key ? lockOf('', hashToken(key.handle), null) : lockOf(key.flowId, null, hashToken(key.browserToken)),
-    ),
-  );
-}
-
-/** What a key must fit, as text. */
-function lockOf(flowId: string, handleHash: Buffer | null, browserHash: Buffer | null): string {
-  return handleHash ? handleHash.toString('base64') : `${flowId} ${browserHash?.toString('base64')}`;
-}
-
-function flowColumns(now: Date) {
-  return sql`
-    f.id, f.tenant_id as "tenantId", f.invitation_id as "invitationId", f.link_version as "linkVersion", f.status,
-    f.proven_at as "provenAt", f.proof_kind as "proofKind", f.proof_provider_id as "proofProviderId",
-    f.proof_issuer as "proofIssuer", f.proof_subject as "proofSubject", f.proof_display_name as "proofDisplayName",
-    f.mismatched_email as "mismatchedEmail", f.created_at as "createdAt", f.expires_at as "expiresAt",
-    exists (select from passcode p where p.flow_id = f.id and p.expires_at > ${now} and p.used_at is null) as "hasPasscode"`;
+  // The database holds that a flow of this purpose has an invitation.
+  return (await findFlowsFor(db, 'REDEEM', keys, now)) as (Flow | undefined)[];
 }
 
 /** Whether this browser's own flow spent the invitation; known as long as the flow is kept. */
@@ -161,21 +113,4 @@ export async function redeemedIn(db: Db, invitationId: string, browserToken: str
     db,
   );
   return rows.length > 0;
-}
-
-export async function loadMethods(
-  db: Db,
-  { tenantId, emailKey }: Pick<Offer, 'tenantId' | 'emailKey'>,
-): Promise<Method[]> {
-  return (await openMethods(db, tenantId, [emailKey]))(emailKey);
-}
-
-/** The tenant's routing as it is now: by what each of these addresses may be proven. */
-export async function openMethods(
-  db: Db,
-  tenantId: string,
-  emailKeys: readonly string[],
-): Promise<(emailKey: string) => Method[]> {
-  const routeOf = await openRouting(db, tenantId, emailKeys.map(domainOf));
-  return (emailKey) => routeOf(domainOf(emailKey)).methods.map(({ method }) => method);
 }

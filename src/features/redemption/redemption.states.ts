@@ -5,13 +5,11 @@
  *   STARTED --proof--> PROVEN --accept--> REDEEMED
  *      '------decline-----'-------------> DECLINED        the proof ages: after 15 minutes it has to be given again
  */
-import { later, MINUTE } from '../../kernel/clock.js';
+import { MINUTE } from '../../kernel/clock.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
-import type { RedemptionStatus } from './redemption-flow.entity.js';
+import type { ProofState } from '../proving/flow.states.js';
 
-export const FLOW_LIFETIME = 30 * MINUTE;
-const PROOF_LIFETIME = 15 * MINUTE;
 /** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
 export const FLOW_REUSE = 15 * MINUTE;
 
@@ -22,10 +20,8 @@ export interface OfferState extends InvitationState {
   domainRefusal: UserErrorCode | null;
 }
 
-export interface FlowState {
-  status: RedemptionStatus;
+export interface FlowState extends ProofState {
   linkVersion: number;
-  provenAt: Date | null;
 }
 
 /** Why this link starts nothing now; null: it may. */
@@ -47,13 +43,4 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
   const status = statusAt(offer, now);
   if (status !== 'PENDING') return refusalByStatus[status];
   return flow.status === 'DECLINED' ? 'DECLINED' : offer.domainRefusal;
-}
-
-export function isProven(flow: FlowState, now: Date): boolean {
-  return flow.status === 'PROVEN' && isProofFresh(flow, now);
-}
-
-/** Whatever was done with it: who declined has proven the address as well. */
-export function isProofFresh({ provenAt }: Pick<FlowState, 'provenAt'>, now: Date): boolean {
-  return provenAt !== null && provenAt > later(now, -PROOF_LIFETIME);
 }

@@ -6,10 +6,10 @@ import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { maskEmailAddress } from '../../kernel/email-address.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
+import { type RedemptionStatus, redemptionStatuses } from '../proving/flow.entity.js';
 import { Branding } from '../tenants/tenant.entity.js';
 import { termsHtml } from '../terms/terms-markdown.rules.js';
 import { consentVersionOf, type FlowView, type ShownTerms } from './redemption.service.js';
-import { type RedemptionStatus, redemptionStatuses } from './redemption-flow.entity.js';
 
 const RedemptionStatusEnum = graphqlEnum('RedemptionStatus', redemptionStatuses);
 

@@ -13,9 +13,10 @@ import type { RequestContext } from '../../request/request-context.js';
 import type { Invitation } from '../invitations/invitation.entity.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import { lockInvitation } from '../invitations/invitations.service.js';
+import { FLOW_LIFETIME } from '../proving/flow.states.js';
+import { tell } from '../proving/proof-step.service.js';
 import { loadOffer, type Offer } from './redemption.queries.js';
-import { FLOW_LIFETIME, FLOW_REUSE, linkRefusal, mayUndoDecline } from './redemption.states.js';
-import { tell } from './steps.js';
+import { FLOW_REUSE, linkRefusal, mayUndoDecline } from './redemption.states.js';
 
 /** What the flow will be bound to. */
 export type FlowHolder = { browserToken: string } | { handle: string };

@@ -4,23 +4,25 @@
  * again, because it may have changed since the page was shown.
  */
 import type { Tx } from '../../database/transaction.js';
-import { type NewEvent, recordEvents } from '../../events/record-events.js';
-import { stranger } from '../../kernel/actor.js';
+import type { NewEvent } from '../../events/record-events.js';
+import { DAY } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { lockInvitations } from '../invitations/invitations.service.js';
-import type { Method } from './methods.js';
-import { type Flow, type FlowKey, findFlow, findFlows, loadOffers, type Offer } from './redemption.queries.js';
+import type { FlowKey } from '../proving/flows.queries.js';
+import type { Method } from '../proving/methods.rules.js';
+import { asTheGuest, type GuestEvent, type ProofStep } from '../proving/proof-step.service.js';
+import { type Flow, findFlow, findFlows, loadOffers, type Offer } from './redemption.queries.js';
 import { flowRefusal } from './redemption.states.js';
 
 /** One step's ground: the transaction, the flow and the offer as they are under the lock. */
-export interface Step {
-  ctx: RequestContext;
-  tx: Tx;
-  now: Date;
+export interface Step extends ProofStep {
   flow: Flow;
   offer: Offer;
 }
+
+/** A resend begins a new count. */
+const GUESSES_WINDOW = DAY;
 
 export interface FlowView {
   flow: Flow;
@@ -67,9 +69,13 @@ export async function openSteps(ctx: RequestContext, tx: Tx, held: readonly Held
   const steps = new Map<string, Step>();
   for (const flow of flows) {
     const offer = flow && offers.get(flow.invitationId);
-    if (offer) steps.set(flow.id, { ctx, tx, now, flow, offer });
+    if (offer) steps.set(flow.id, { ctx, tx, now, flow, offer, emailKey: offer.emailKey, guesses: guessesOf(flow) });
   }
   return steps;
+}
+
+function guessesOf({ invitationId, linkVersion }: Flow): Step['guesses'] {
+  return { countedFor: `${invitationId}/${linkVersion}`, window: GUESSES_WINDOW };
 }
 
 /** @throws UserError with what became of the invitation, or that a newer link exists. */
@@ -78,17 +84,6 @@ export function checkFlowOpen({ flow, offer, now }: Pick<Step, 'flow' | 'offer' 
   if (refusal) throw refuse(refusal);
 }
 
-export type GuestEvent = Omit<NewEvent, 'at' | 'actor' | 'invitationId'>;
-
-/** Facts of a flow are the guest's doing, also when a script with a key of its own calls. */
-export function tell(tx: Tx, invitationId: string, at: Date, ...events: GuestEvent[]): Promise<void> {
-  return recordEvents(tx, asTheGuest(invitationId, at, events));
-}
-
 export function guestEvents({ flow, now }: Step, events: readonly GuestEvent[]): NewEvent[] {
   return asTheGuest(flow.invitationId, now, events);
-}
-
-function asTheGuest(invitationId: string, at: Date, events: readonly GuestEvent[]): NewEvent[] {
-  return events.map((event) => ({ ...event, at, actor: stranger, invitationId }));
 }

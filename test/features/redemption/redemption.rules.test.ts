@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ProviderCandidate, route } from '../../../src/features/identity-providers/routing.rules.js';
 import { defaultSignInPolicy } from '../../../src/features/identity-providers/sign-in-policy.rules.js';
+import { isProven } from '../../../src/features/proving/flow.states.js';
+import { isEntitled } from '../../../src/features/proving/methods.rules.js';
 import { checkConsent, consentVersionOf } from '../../../src/features/redemption/consent.js';
-import { isEntitled } from '../../../src/features/redemption/methods.js';
 import {
   flowRefusal,
-  isProven,
   linkRefusal,
   mayUndoDecline,
   type OfferState,

@@ -1,11 +1,11 @@
-/** What proves that the person is the invited one, kept with the flow until the accept; and what was refused as proof. */
+/** What proves who the person is, kept with the flow until it is made use of; and what was refused as proof. */
 import { sql } from 'kysely';
 import { maskEmailAddress } from '../../kernel/email-address.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { Flow } from './redemption.queries.js';
-import { type GuestEvent, type Step, tell } from './steps.js';
+import type { ProvingFlow } from './flows.queries.js';
+import { type GuestEvent, type ProofStep, tellOf } from './proof-step.service.js';
 
 export interface Proof {
   kind: IdentityProviderKind;
@@ -26,7 +26,7 @@ export const passcodeProof = (emailKey: string): Proof => ({
 });
 
 /** The flow as it is with this proof. */
-export function provenBy(flow: Flow, proof: Proof, now: Date): Flow {
+export function provenBy<F extends ProvingFlow>(flow: F, proof: Proof, now: Date): F {
   return {
     ...flow,
     status: 'PROVEN',
@@ -44,7 +44,8 @@ function amrOf(kind: IdentityProviderKind): string[] {
   return kind === 'EMAIL_PASSCODE' ? ['otp'] : ['fed'];
 }
 
-export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promise<void> {
+export async function recordProof(step: ProofStep, proof: Proof): Promise<void> {
+  const { tx, now, flow } = step;
   await sql`
     update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
       proof_provider_id = ${proof.providerId}, proof_issuer = ${proof.issuer}, proof_subject = ${proof.subject},
@@ -52,13 +53,13 @@ export async function recordProof({ tx, now, flow }: Step, proof: Proof): Promis
     where id = ${flow.id}`.execute(tx.db);
   await sql`
     update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);
-  await tell(tx, flow.invitationId, now, identityProven(proof.kind));
+  await tellOf(step, identityProven(proof.kind));
 }
 
 /** The code is spent, the proof stands. */
-export async function recordPasscodeProof(step: Step, passcodeId: string): Promise<void> {
+export async function recordPasscodeProof(step: ProofStep, passcodeId: string): Promise<void> {
   await sql`update passcode set used_at = ${step.now} where id = ${passcodeId}`.execute(step.tx.db);
-  await recordProof(step, passcodeProof(step.offer.emailKey));
+  await recordProof(step, passcodeProof(step.emailKey));
 }
 
 export function identityProven(by: IdentityProviderKind): GuestEvent {
@@ -73,16 +74,17 @@ const refusalDetails: Partial<Record<UserErrorCode, string>> = {
   TOO_MANY_ATTEMPTS: 'Too many wrong passcodes.',
 };
 
-/** The invitation stays; what a stranger signed in as is kept masked only. */
+/** An invitation stays; what a stranger signed in as is kept masked only. */
 export async function recordRefusal(
-  { tx, now, flow }: Step,
+  step: ProofStep,
   reason: UserErrorCode,
   signedInAs: string | null = null,
 ): Promise<void> {
+  const { tx, flow } = step;
   const masked = signedInAs === null ? null : maskEmailAddress(signedInAs);
   await sql`update redemption_flow set mismatched_email = ${masked} where id = ${flow.id}`.execute(tx.db);
   const detail = masked ? `Signed in as ${masked}.` : refusalDetails[reason];
-  await tell(tx, flow.invitationId, now, { type: 'IDENTITY_REFUSED', reason, ...(detail && { detail }) });
+  await tellOf(step, { type: 'IDENTITY_REFUSED', reason, ...(detail && { detail }) });
 }
 
 /** A provider's free text is shown to others only when it is a plain name. */

@@ -1,12 +1,12 @@
 /**
- * Codes sent to the invited address. A code is bound to its flow and kept as a keyed digest; on its way to the mail job
+ * Codes sent to the address under proof. A code is bound to its flow and kept as a keyed digest; on its way to the mail job
  * it is sealed, and gone once sent. Sending again leaves earlier codes valid, because mails overtake each other; all of
  * them share one count of tries. When that is used up they die, and only a new code begins a new count.
  */
 import { randomInt } from 'node:crypto';
 import { sql } from 'kysely';
 import { addJob, jobPriority } from '../../database/add-job.js';
-import { DAY, later, MINUTE } from '../../kernel/clock.js';
+import { later, MINUTE } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { MailMessage } from '../../kernel/mail-message.js';
@@ -14,20 +14,19 @@ import { noteInScope } from '../../kernel/scope.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { loadLogo } from '../tenants/tenant-logo.service.js';
 import { type PasscodeFacts, passcodeMail } from './passcode.mail.js';
-import { recordPasscodeProof, recordRefusal } from './proof.js';
-import { type Step, tell } from './steps.js';
+import { recordPasscodeProof, recordRefusal } from './proof.service.js';
+import { type ProofStep, tellOf } from './proof-step.service.js';
 
 export const PASSCODE_MAIL_TASK = 'send_passcode_mail';
 
 const TRIES_PER_PASSCODE = 5;
-/** Per link and window: guessing cannot go on by starting new flows. */
-const WRONG_PASSCODES_PER_LINK = 25;
-const FAILURE_WINDOW = DAY;
+/** Over all flows of a link or an address, per window. */
+const WRONG_PASSCODES = 25;
 const PASSCODE_LIFETIME = 30 * MINUTE;
 /** With the worker's back-off about five minutes; a later mail would carry a code that is nearly over. */
 const MAIL_ATTEMPTS = 6;
 
-export async function createPasscode(step: Step): Promise<void> {
+export async function createPasscode(step: ProofStep): Promise<void> {
   const { ctx, tx, now, flow } = step;
   await startNewCount(step);
   const id = newId('Passcode');
@@ -42,11 +41,11 @@ export async function createPasscode(step: Step): Promise<void> {
     { passcodeId: id },
     { priority: jobPriority.passcode, maxAttempts: MAIL_ATTEMPTS },
   );
-  await tell(tx, flow.invitationId, now, { type: 'PASSCODE_SENT' });
+  await tellOf(step, { type: 'PASSCODE_SENT' });
 }
 
 /** Codes whose tries are used up die before the next one is made; living ones keep their count. */
-async function startNewCount({ tx, now, flow }: Step): Promise<void> {
+async function startNewCount({ tx, now, flow }: ProofStep): Promise<void> {
   await sql`
     delete from passcode p using redemption_flow f
     where f.id = ${flow.id} and p.flow_id = f.id and (f.passcode_tries >= ${TRIES_PER_PASSCODE} or p.expires_at <= ${now})`.execute(
@@ -58,7 +57,7 @@ async function startNewCount({ tx, now, flow }: Step): Promise<void> {
 }
 
 /** @returns why it proves nothing, as a value: thrown inside the transaction it would take the count back. */
-export async function proveByPasscode(step: Step, passcode: string): Promise<UserError | null> {
+export async function proveByPasscode(step: ProofStep, passcode: string): Promise<UserError | null> {
   const tried = (await tryPasscodes([{ step, passcode }])).get(step.flow.id);
   if (typeof tried !== 'string') return tried ?? refuse('PASSCODE_WRONG');
   await recordPasscodeProof(step, tried);
@@ -66,7 +65,7 @@ export async function proveByPasscode(step: Step, passcode: string): Promise<Use
 }
 
 export interface PasscodeTry {
-  step: Step;
+  step: ProofStep;
   passcode: string;
 }
 
@@ -90,7 +89,7 @@ export async function tryPasscodes(tries: readonly PasscodeTry[]): Promise<Map<s
 /** Of a try, one row for each code of its flow, at least one. */
 interface TriedRow {
   flowId: string;
-  /** Too many wrong ones of this link since then; nothing was counted. */
+  /** Too many wrong ones since then; nothing was counted. */
   blockedSince: Date | null;
   counted: boolean;
   passcodeId: string | null;
@@ -99,18 +98,18 @@ interface TriedRow {
   usedAt: Date | null;
 }
 
-async function countTries({ tx, now }: Step, tries: readonly PasscodeTry[]): Promise<TriedRow[]> {
+async function countTries({ tx }: ProofStep, tries: readonly PasscodeTry[]): Promise<TriedRow[]> {
   const { rows } = await sql<TriedRow>`
     with asked as materialized (
       select asked.flow_id, blocked.window_started_at as blocked_since
       from unnest(
         ${tries.map(({ step }) => step.flow.id)}::text[],
-        ${tries.map(({ step }) => step.flow.invitationId)}::text[],
-        ${tries.map(({ step }) => step.flow.linkVersion)}::int[]
-      ) as asked (flow_id, invitation_id, link_version)
+        ${tries.map(({ step }) => step.guesses.countedFor)}::text[],
+        ${tries.map(({ step }) => windowStart(step).toISOString())}::timestamptz[]
+      ) as asked (flow_id, counted_for, since)
       left join passcode_failures blocked
-        on blocked.invitation_id = asked.invitation_id and blocked.link_version = asked.link_version
-        and blocked.wrong >= ${WRONG_PASSCODES_PER_LINK} and blocked.window_started_at > ${later(now, -FAILURE_WINDOW)}
+        on blocked.tenant_id = ${tx.tenantId} and blocked.counted_for = asked.counted_for
+        and blocked.wrong >= ${WRONG_PASSCODES} and blocked.window_started_at > asked.since
     ),
     counted as (
       update redemption_flow f set passcode_tries = passcode_tries + 1 from asked
@@ -124,13 +123,17 @@ async function countTries({ tx, now }: Step, tries: readonly PasscodeTry[]): Pro
   return rows;
 }
 
-async function judge(step: Step, passcode: string, rows: readonly TriedRow[]): Promise<Tried> {
+async function judge(step: ProofStep, passcode: string, rows: readonly TriedRow[]): Promise<Tried> {
   const blockedSince = rows[0]?.blockedSince;
-  if (blockedSince) return tooManyUntil(later(blockedSince, FAILURE_WINDOW), step.now);
+  if (blockedSince) return tooManyUntil(later(blockedSince, step.guesses.window), step.now);
   if (!rows[0]?.counted) return refuse('TOO_MANY_ATTEMPTS');
   const match = findMatch(step, passcode, rows);
   if (!match?.passcodeId) return rejectPasscode(step);
   return match.usedAt || match.expiresAt <= step.now ? refuse('PASSCODE_EXPIRED') : match.passcodeId;
+}
+
+function windowStart({ now, guesses }: ProofStep): Date {
+  return later(now, -guesses.window);
 }
 
 function tooManyUntil(ends: Date, now: Date): UserError {
@@ -138,7 +141,7 @@ function tooManyUntil(ends: Date, now: Date): UserError {
 }
 
 /** Every code of the flow is compared, so that the time taken tells nothing of which one nearly fitted. */
-function findMatch({ ctx, flow }: Step, passcode: string, rows: readonly TriedRow[]): TriedRow | undefined {
+function findMatch({ ctx, flow }: ProofStep, passcode: string, rows: readonly TriedRow[]): TriedRow | undefined {
   const message = `${flow.id}/${normalPasscode(passcode)}`;
   return rows.filter(({ passcodeId, codeHash }) => passcodeId && ctx.secrets.verify('passcode', message, codeHash))[0];
 }
@@ -148,15 +151,15 @@ function normalPasscode(text: string): string {
   return text.normalize('NFKC').replace(/[\s-]/g, '');
 }
 
-async function rejectPasscode(step: Step): Promise<UserError> {
-  const { tx, now, flow } = step;
-  const windowStart = later(now, -FAILURE_WINDOW);
+async function rejectPasscode(step: ProofStep): Promise<UserError> {
+  const { tx, now, flow, guesses } = step;
+  const start = windowStart(step);
   await sql`
-    insert into passcode_failures as known (invitation_id, link_version, tenant_id, window_started_at, wrong)
-    values (${flow.invitationId}, ${flow.linkVersion}, ${flow.tenantId}, ${now}, 1)
-    on conflict (invitation_id, link_version) do update set
-      wrong = case when known.window_started_at > ${windowStart} then known.wrong + 1 else 1 end,
-      window_started_at = case when known.window_started_at > ${windowStart} then known.window_started_at else ${now} end`.execute(
+    insert into passcode_failures as known (tenant_id, counted_for, window_started_at, wrong)
+    values (${flow.tenantId}, ${guesses.countedFor}, ${now}, 1)
+    on conflict (tenant_id, counted_for) do update set
+      wrong = case when known.window_started_at > ${start} then known.wrong + 1 else 1 end,
+      window_started_at = case when known.window_started_at > ${start} then known.window_started_at else ${now} end`.execute(
     tx.db,
   );
   const { rows } = await sql`
@@ -165,20 +168,25 @@ async function rejectPasscode(step: Step): Promise<UserError> {
   return refuse(flow.hasPasscode ? 'PASSCODE_WRONG' : 'PASSCODE_EXPIRED', { field: ['passcode'] });
 }
 
-/** The mail of a code that can still be entered and was not sent yet; null: there is nothing to send any more. */
+/**
+ * The mail of a code that can still be entered and was not sent yet; null: there is nothing to send any more, or nobody, as
+ * for a sign-in with an address that nobody here has.
+ */
 export async function loadPasscodeMail(ctx: RequestContext, passcodeId: string): Promise<MailMessage | null> {
   const now = ctx.clock.now();
   const { rows } = await sql<Omit<PasscodeFacts, 'passcode' | 'logo'> & { sealedCode: Buffer; tenantId: string }>`
-    select p.id as "passcodeId", p.sealed_code as "sealedCode", p.expires_at as "expiresAt", i.email, i.language,
+    select p.id as "passcodeId", p.sealed_code as "sealedCode", p.expires_at as "expiresAt",
+      coalesce(i.email, f.email) as email, coalesce(i.language, f.language) as language,
       coalesce(u.display_name, i.display_name) as "guestName", t.display_name as "tenantName", p.tenant_id as "tenantId",
       t.accent_color as "accentColor", t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl"
     from passcode p
     join redemption_flow f on f.id = p.flow_id
-    join invitation i on i.id = f.invitation_id
-    join external_user u on u.id = i.external_user_id
-    join tenant t on t.id = i.tenant_id
+    left join invitation i on i.id = f.invitation_id
+    join external_user u on u.id = coalesce(i.external_user_id, f.external_user_id)
+    join tenant t on t.id = p.tenant_id
     where p.id = ${passcodeId} and p.sealed_code is not null and p.expires_at > ${now} and f.expires_at > ${now}
-      and f.link_version = i.link_version and i.status = 'PENDING' and i.expires_at > ${now}`.execute(ctx.db);
+      and case when f.purpose = 'REDEEM' then f.link_version = i.link_version and i.status = 'PENDING' and i.expires_at > ${now}
+        else u.account_enabled end`.execute(ctx.db);
   const [found] = rows;
   if (!found) return null;
   const { sealedCode, tenantId, ...facts } = found;

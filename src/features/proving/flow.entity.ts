@@ -1,5 +1,6 @@
 /**
- * A guest's way from the opened link to ACCEPTED. Bound to what started it: a browser's cookie (hash kept), or, begun over
+ * A guest's way through a proof: from an opened link to ACCEPTED, back in by signing in, to a further identity or another
+ * address. Bound to what started it: a browser's cookie (hash kept), or, begun over
  * GraphQL, a bearer handle (hash kept). Holds the proof once given, so that accepting is a step of its own. 30 minutes.
  */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
@@ -12,25 +13,56 @@ import {
   textColumn,
   timeColumn,
 } from '../../database/columns.js';
+import type { Language } from '../../kernel/languages.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 
+export const flowPurposes = ['REDEEM', 'SIGN_IN', 'LINK_IDENTITY', 'CHANGE_ADDRESS'] as const;
+export type FlowPurpose = (typeof flowPurposes)[number];
+
+/** Without an invitation a flow is never more than PROVEN; what it led to is a session, an identity, an address. */
 export const redemptionStatuses = ['STARTED', 'PROVEN', 'REDEEMED', 'DECLINED'] as const;
 export type RedemptionStatus = (typeof redemptionStatuses)[number];
 
 @Entity({ tableName: 'redemption_flow' })
-export class RedemptionFlow {
+export class GuestFlow {
   @PrimaryKey(idColumn())
   id!: string;
 
   @Property(idColumn())
   tenantId!: string;
 
-  @Property(idColumn())
-  invitationId!: string;
+  @Property({ ...textColumn(), default: 'REDEEM' })
+  purpose!: FlowPurpose;
+
+  /** Null unless the purpose is REDEEM, and then the four below are null. */
+  @Property({ ...idColumn(), nullable: true })
+  invitationId!: string | null;
 
   /** The link the flow began with; a resend makes it stale. */
-  @Property(integerColumn())
-  linkVersion!: number;
+  @Property({ ...integerColumn(), nullable: true })
+  linkVersion!: number | null;
+
+  /** The address under proof; of a provider's user, what routing goes by. */
+  @Property({ ...textColumn(), nullable: true })
+  email!: string | null;
+
+  @Property({ ...keyColumn(), nullable: true })
+  emailKey!: string | null;
+
+  @Property({ ...textColumn(), nullable: true })
+  language!: Language | null;
+
+  /** Whom a passcode to this address would sign in, or who changes something of their own; null: nobody, and no mail goes. */
+  @Property({ ...idColumn(), nullable: true })
+  externalUserId!: string | null;
+
+  /** In which the flow was begun; it goes with it. */
+  @Property({ ...idColumn(), nullable: true })
+  sessionId!: string | null;
+
+  /** Path of ours to go on to. */
+  @Property({ ...textColumn(), nullable: true })
+  returnTo!: string | null;
 
   /** Exactly one of the two is set. */
   @Property({ ...secretColumn(), nullable: true })

@@ -8,7 +8,6 @@
  */
 import { sql } from 'kysely';
 import { later, MINUTE } from '../../kernel/clock.js';
-import { parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, type UserError, type UserErrorCode } from '../../kernel/errors.js';
 import { isIdOf } from '../../kernel/ids.js';
 import { hashToken, randomToken } from '../../kernel/secrets.js';
@@ -16,10 +15,9 @@ import type { RequestContext } from '../../request/request-context.js';
 import type { ProvenIdentity, SignInSecrets } from '../identity-providers/connector.port.js';
 import { samlAcsUrl } from '../identity-providers/saml-addresses.rules.js';
 import { spendAssertion } from '../identity-providers/saml-assertions.service.js';
-import { isEntitled, type Method, type ProviderMethod } from './methods.js';
-import { type Proof, recordProof, recordRefusal } from './proof.js';
-import { loadMethods } from './redemption.queries.js';
-import { checkFlowOpen, type Step, tell } from './steps.js';
+import type { FlowPurpose } from './flow.entity.js';
+import type { ProviderMethod } from './methods.rules.js';
+import { type ProofStep, tellOf } from './proof-step.service.js';
 
 /** One redirect URI per provider, so that a code of one is never taken to another (RFC 9700 section 4.4.2). */
 export function signInCallbackUrl(
@@ -31,17 +29,14 @@ export function signInCallbackUrl(
     : new URL(`/sign-in/callback/${providerId}`, publicUrl).href;
 }
 
-export async function rememberSignIn(
-  { ctx, tx, now, flow }: Step,
-  providerId: string,
-  secrets: SignInSecrets,
-): Promise<void> {
+export async function rememberSignIn(step: ProofStep, providerId: string, secrets: SignInSecrets): Promise<void> {
+  const { ctx, tx, flow } = step;
   const sealed = ctx.secrets.seal(JSON.stringify(secrets), sealContext(flow.id));
   await sql`
     update redemption_flow set sign_in_provider_id = ${providerId}, sign_in_state_hash = ${hashToken(secrets.state)},
       sealed_sign_in = ${sealed}, mismatched_email = null
     where id = ${flow.id}`.execute(tx.db);
-  await tell(tx, flow.invitationId, now, { type: 'SIGN_IN_STARTED' });
+  await tellOf(step, { type: 'SIGN_IN_STARTED' });
 }
 
 /** What a posted answer came to, until the browser that asked for it comes to see. */
@@ -52,6 +47,7 @@ type Kept = SignInSecrets | { answer: Answer; until: string };
 
 export interface SpentSignIn {
   flowId: string;
+  purpose: FlowPurpose;
   /** Null: it was answered. */
   secrets: SignInSecrets | null;
   answer: Answer | null;
@@ -70,11 +66,11 @@ export interface Callback {
 export async function spendSignIn(ctx: RequestContext, callback: Callback): Promise<SpentSignIn> {
   const spent = isIdOf('IdentityProvider', callback.providerId) ? await takeSignIn(ctx, callback) : undefined;
   if (!spent) throw signInIsOver();
-  const { flowId, sealed } = spent;
+  const { flowId, purpose, sealed } = spent;
   const kept = openKept(ctx, flowId, sealed);
-  if (!('answer' in kept)) return { flowId, secrets: kept, answer: null };
+  if (!('answer' in kept)) return { flowId, purpose, secrets: kept, answer: null };
   const isLate = new Date(kept.until) <= ctx.clock.now();
-  return { flowId, secrets: null, answer: isLate ? { refusal: 'PROOF_REQUIRED' } : kept.answer };
+  return { flowId, purpose, secrets: null, answer: isLate ? { refusal: 'PROOF_REQUIRED' } : kept.answer };
 }
 
 function openKept(ctx: RequestContext, flowId: string, sealed: Buffer): Kept {
@@ -133,7 +129,7 @@ export async function keepAnswer(
 /** Takes the state out of the table, which succeeds once. Another browser finds nothing and spends nothing. */
 async function takeSignIn(ctx: RequestContext, { state, providerId, browserToken }: Callback) {
   const { rows } = await ctx.transaction(null, ({ db }) =>
-    sql<{ flowId: string; sealed: Buffer }>`
+    sql<{ flowId: string; purpose: FlowPurpose; sealed: Buffer }>`
       update redemption_flow f set sign_in_state_hash = null, sealed_sign_in = null
       from (
         select id, sealed_sign_in from redemption_flow
@@ -142,44 +138,13 @@ async function takeSignIn(ctx: RequestContext, { state, providerId, browserToken
         for update
       ) waiting
       where f.id = waiting.id
-      returning f.id as "flowId", waiting.sealed_sign_in as sealed`.execute(db),
+      returning f.id as "flowId", f.purpose, waiting.sealed_sign_in as sealed`.execute(db),
   );
   return rows[0];
 }
 
-/**
- * Records the proof, or why it is none.
- * @returns the refusal as a value: thrown it would take its own record back.
- */
-export async function judgeIdentity(
-  step: Step,
-  method: ProviderMethod,
-  identity: ProvenIdentity,
-): Promise<UserErrorCode | null> {
-  checkFlowOpen(step);
-  const refusal = refusalOf(await loadMethods(step.tx.db, step.offer), method, identity, step.offer.emailKey);
-  if (refusal === null) await recordProof(step, proofBy(method, identity));
-  else await recordRefusal(step, refusal, refusal === 'IDENTITY_MISMATCH' ? identity.email : null);
-  return refusal;
-}
-
-function refusalOf(
-  methods: Method[],
-  method: ProviderMethod,
-  identity: ProvenIdentity,
-  emailKey: string,
-): UserErrorCode | null {
-  if (!isEntitled(methods, { ...method, issuer: identity.issuer })) return 'PROOF_REQUIRED';
-  if (!identity.email || !identity.emailVerified) return 'IDENTITY_UNVERIFIED';
-  return parseEmailAddress(identity.email)?.key === emailKey ? null : 'IDENTITY_MISMATCH';
-}
-
-function proofBy({ kind, providerId }: ProviderMethod, { issuer, subject, displayName }: ProvenIdentity): Proof {
-  return { kind, providerId, issuer, subject, displayName };
-}
-
 export function signInIsOver(): UserError {
-  return refuse('INVITATION_NOT_FOUND', { message: 'This sign-in is over. Open the link in your invitation again.' });
+  return refuse('INVITATION_NOT_FOUND', { message: 'This sign-in is over. Begin again.' });
 }
 
 function sealContext(flowId: string): string {

@@ -1,0 +1,272 @@
+/**
+ * Proving who somebody is, by passcode or by an identity provider, whatever it is for. Each purpose (redeeming, signing in, a
+ * further identity, another address) is a ground of its own: it says which address is under proof, what is locked, and
+ * which identities count. What the proof is good for happens afterwards, elsewhere.
+ */
+import { sql } from 'kysely';
+import type { Scope } from '../../database/transaction.js';
+import { refuse, UserError, type UserErrorCode } from '../../kernel/errors.js';
+import { hashToken } from '../../kernel/secrets.js';
+import type { RequestContext } from '../../request/request-context.js';
+import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import type {
+  Callback,
+  Connector,
+  FormConnector,
+  ProvenIdentity,
+  ProviderSettings,
+  SamlSettings,
+  SignInSecrets,
+} from '../identity-providers/connector.port.js';
+import { loadProviderSettings, loadSamlSettings } from '../identity-providers/identity-providers.service.js';
+import type { FlowPurpose } from './flow.entity.js';
+import { isProven } from './flow.states.js';
+import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
+import { loadMethods } from './methods.queries.js';
+import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.rules.js';
+import { createPasscode, proveByPasscode } from './passcodes.service.js';
+import { type Proof, recordProof, recordRefusal } from './proof.service.js';
+import type { ProofStep } from './proof-step.service.js';
+import {
+  type Answer,
+  findWaitingSignIn,
+  keepAnswer,
+  rememberSignIn,
+  type SpentSignIn,
+  signInCallbackUrl,
+  signInIsOver,
+  spendSignIn,
+} from './provider-sign-in.service.js';
+
+/** What one purpose brings along. */
+export interface ProvingGround {
+  /** What is to be proven now. @throws UserError when the flow is over, or nothing is left to prove in it. */
+  look(ctx: RequestContext, key: FlowKey): Promise<UnderProof>;
+  /** A transaction in which the flow was locked and read again. @throws UserError when it is over. */
+  inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: ProofStep) => Promise<T>): Promise<T>;
+  /** @throws UserError when nothing is left to prove in it. */
+  checkOpen(step: ProofStep): void;
+  /** Why what a provider vouched for proves nothing here; null: it does. */
+  judge(step: ProofStep, method: ProviderMethod, identity: ProvenIdentity): Promise<UserErrorCode | null>;
+}
+
+export interface UnderProof {
+  flow: ProvingFlow;
+  email: string;
+  methods: Method[];
+}
+
+export interface SignInStarted {
+  redirectTo: string;
+  providerName: string;
+}
+
+export interface SignInFinished {
+  flowId: string;
+  purpose: FlowPurpose;
+  /** Null: proven. */
+  refusal: UserErrorCode | null;
+}
+
+export interface ProvingOptions {
+  /** Null: no connector speaks this kind's protocol. */
+  connectorFor: (kind: IdentityProviderKind) => Connector | null;
+  /** Whose answers are posted; one of those of `connectorFor`. */
+  formConnector: FormConnector<SamlSettings>;
+  /** Checks and counts a mail. @throws UserError RATE_LIMITED, QUOTA_EXCEEDED. */
+  admitMail: (ctx: RequestContext, scope: Scope, addressKey: string) => Promise<unknown>;
+  publicUrl: URL;
+}
+
+export class ProvingService {
+  readonly #options: ProvingOptions;
+  readonly #grounds = new Map<FlowPurpose, ProvingGround>();
+
+  constructor(options: ProvingOptions) {
+    this.#options = options;
+  }
+
+  addGround(purpose: FlowPurpose, ground: ProvingGround): void {
+    this.#grounds.set(purpose, ground);
+  }
+
+  /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
+  sendPasscode(ctx: RequestContext, purpose: FlowPurpose, key: FlowKey): Promise<void> {
+    const ground = this.#ground(purpose);
+    return ground.inStep(ctx, key, async (step) => {
+      ground.checkOpen(step);
+      checkPasscodeOffered(await methodsOf(step));
+      await this.#options.admitMail(ctx, step.tx, step.emailKey);
+      await createPasscode(step);
+    });
+  }
+
+  /** @throws UserError PASSCODE_WRONG, PASSCODE_EXPIRED, TOO_MANY_ATTEMPTS. */
+  async provePasscode(ctx: RequestContext, purpose: FlowPurpose, key: FlowKey, passcode: string): Promise<void> {
+    const ground = this.#ground(purpose);
+    const refusal = await ground.inStep(ctx, key, async (step) => {
+      ground.checkOpen(step);
+      checkPasscodeOffered(await methodsOf(step));
+      // A second click after the proof; the code is spent, the proof stands.
+      return isProven(step.flow, step.now) ? null : proveByPasscode(step, passcode);
+    });
+    if (refusal) throw refusal;
+  }
+
+  /** For browsers only. @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
+  async beginSignIn(ctx: RequestContext, purpose: FlowPurpose, key: FlowKey): Promise<SignInStarted> {
+    const ground = this.#ground(purpose);
+    const { flow, email, methods } = await ground.look(ctx, key);
+    const method = requireProvider(methods);
+    const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
+    const request = {
+      redirectUri: signInCallbackUrl(this.#options.publicUrl, method),
+      loginHint: email,
+      chooseAccount: flow.mismatchedEmail !== null,
+    };
+    const { redirectTo, secrets } = await this.#asking(ctx, ground, key, () => connector.begin(settings, request));
+    await ground.inStep(ctx, key, async (step) => {
+      ground.checkOpen(step);
+      await rememberSignIn(step, method.providerId, secrets);
+    });
+    return { redirectTo, providerName: method.displayName };
+  }
+
+  /**
+   * The provider's answer. Spends the state and records the proof, nothing more.
+   * @param callbackUrl the whole URL the browser came back to, built from PUBLIC_URL.
+   * @throws UserError INVITATION_NOT_FOUND when this browser waits for no such answer.
+   */
+  async finishSignIn(
+    ctx: RequestContext,
+    providerId: string,
+    callbackUrl: URL,
+    browserToken: string,
+  ): Promise<SignInFinished> {
+    const state = callbackUrl.searchParams.get('state') ?? '';
+    const spent = await spendSignIn(ctx, { state, providerId, browserToken });
+    const { flowId, purpose } = spent;
+    const ground = this.#ground(purpose);
+    const key = { flowId, browserToken };
+    try {
+      const { flow, methods } = await ground.look(ctx, key);
+      const method = requireProvider(methods);
+      if (method.providerId !== providerId) throw refuse('PROOF_REQUIRED');
+      const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
+      const finish = (secrets: SignInSecrets) => connector.finish(settings, { url: callbackUrl }, secrets);
+      const identity = await this.#asking(ctx, ground, key, () => identityOf(spent, finish));
+      const refusal = await ground.inStep(ctx, key, (step) => judgeIdentity(ground, step, method, identity));
+      return { flowId, purpose, refusal };
+    } catch (error) {
+      if (error instanceof UserError) return { flowId, purpose, refusal: error.code };
+      throw error;
+    }
+  }
+
+  /**
+   * An answer that was posted from the provider's site: verified, spent, and kept for the browser that asked.
+   * @returns the state with which that browser goes on to `finishSignIn`; null: the answer is to no request, as when it
+   * was started at the provider, which redeems nothing.
+   * @throws UserError INVITATION_NOT_FOUND when nobody waits for this answer, or not any more.
+   */
+  async receiveAnswer(ctx: RequestContext, providerId: string, callback: Callback): Promise<string | null> {
+    const { formConnector } = this.#options;
+    const state = formConnector.stateOf(callback.form ?? {});
+    if (state === null) return null;
+    const waiting = await findWaitingSignIn(ctx, state, providerId);
+    if (!waiting) throw signInIsOver();
+    const settings = await loadSamlSettings(ctx.db, ctx.secrets, waiting.tenantId, providerId);
+    if (!settings) throw signInIsOver();
+    const answer = await answerOf(ctx, () => formConnector.finish(settings, callback, waiting.secrets));
+    return keepAnswer(ctx, providerId, waiting, answer);
+  }
+
+  /** A new cookie for the flows of a browser whose rights changed: who knew the old one before holds nothing now. */
+  async renewBrowser(ctx: RequestContext, oldToken: string, newToken: string): Promise<void> {
+    await ctx.transaction(null, ({ db }) =>
+      sql`update redemption_flow set browser_hash = ${hashToken(newToken)} where browser_hash = ${hashToken(oldToken)}`.execute(
+        db,
+      ),
+    );
+  }
+
+  #ground(purpose: FlowPurpose): ProvingGround {
+    const ground = this.#grounds.get(purpose);
+    if (!ground) throw new Error(`Nobody proves anything for ${purpose}.`);
+    return ground;
+  }
+
+  async #connect(
+    ctx: RequestContext,
+    tenantId: string,
+    method: ProviderMethod,
+  ): Promise<{ connector: Connector; settings: ProviderSettings }> {
+    const connector = this.#options.connectorFor(method.kind);
+    const settings = await loadProviderSettings(ctx.db, ctx.secrets, tenantId, method.providerId);
+    if (connector && settings) return { connector, settings };
+    throw refuse('IDP_UNAVAILABLE', { detail: `no connector or no settings for ${method.providerId}` });
+  }
+
+  /** A provider's failure is told in the feed, and stays the only thing that happens: it adds no other way in. */
+  async #asking<T>(
+    ctx: RequestContext,
+    ground: ProvingGround,
+    key: BrowserKey | FlowKey,
+    ask: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      ctx.log.warn({ code: error.code, detail: error.detail }, 'sign-in at an identity provider failed');
+      if (error.code === 'IDP_UNAVAILABLE')
+        await ground.inStep(ctx, key, (step) => recordRefusal(step, 'IDP_UNAVAILABLE'));
+      throw error;
+    }
+  }
+}
+
+function methodsOf({ tx, flow: { tenantId }, emailKey }: ProofStep): Promise<Method[]> {
+  return loadMethods(tx.db, { tenantId, emailKey });
+}
+
+/**
+ * Records the proof, or why it is none.
+ * @returns the refusal as a value: thrown it would take its own record back.
+ */
+async function judgeIdentity(
+  ground: ProvingGround,
+  step: ProofStep,
+  method: ProviderMethod,
+  identity: ProvenIdentity,
+): Promise<UserErrorCode | null> {
+  ground.checkOpen(step);
+  const refusal = await ground.judge(step, method, identity);
+  if (refusal === null) await recordProof(step, proofBy(method, identity));
+  else await recordRefusal(step, refusal, refusal === 'IDENTITY_MISMATCH' ? identity.email : null);
+  return refusal;
+}
+
+function proofBy({ kind, providerId }: ProviderMethod, { issuer, subject, displayName }: ProvenIdentity): Proof {
+  return { kind, providerId, issuer, subject, displayName };
+}
+
+/** @throws UserError when the answer that was kept is a refusal. */
+async function identityOf(
+  { secrets, answer }: SpentSignIn,
+  finish: (secrets: SignInSecrets) => Promise<ProvenIdentity>,
+): Promise<ProvenIdentity> {
+  if (secrets) return finish(secrets);
+  if (answer && 'identity' in answer) return answer.identity;
+  throw refuse(answer?.refusal ?? 'PROOF_REQUIRED', { detail: 'as its answer was received' });
+}
+
+async function answerOf(ctx: RequestContext, finish: () => Promise<ProvenIdentity>): Promise<Answer> {
+  try {
+    return { identity: await finish() };
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    ctx.log.warn({ code: error.code, detail: error.detail }, 'an answer of an identity provider was refused');
+    return { refusal: error.code };
+  }
+}

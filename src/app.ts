@@ -63,6 +63,7 @@ import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
 import { accessReview, sessionEnd } from './openid-provider/access-end.js';
+import { registerAppDoor } from './openid-provider/app-door.js';
 import { GuestSessions } from './openid-provider/guest-sessions.js';
 import { registerInteractionPages } from './openid-provider/interaction-pages.js';
 import { Issuers } from './openid-provider/issuers.js';
@@ -213,6 +214,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInviteResults(server, { ground, authenticate });
 
   await mountIssuers(server, { issuers, publicUrl, pages });
+  registerAppDoor(server, ground, publicUrl);
   await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,

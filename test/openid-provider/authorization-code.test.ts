@@ -158,7 +158,7 @@ describe('an app', () => {
   it('that requires a second factor sends the guest for one', async () => {
     const attempt = await beginAuthorization(await discover(issuer, await register({ secondFactorRequired: true })));
     const { page } = await open(guest.browser, attempt.url);
-    expect(page.url.searchParams.get('second_factor')).toBe('required');
+    expect(page.url.pathname).toBe(`/t/${tenant.slug}/second-factor`);
   });
 
   it("that is not the tenant's own is asked about first", async () => {

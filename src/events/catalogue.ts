@@ -19,6 +19,8 @@ export const redemptionEventTypes = [
   'DECLINED',
   'REVOKED',
   'EXPIRED',
+  'ACCESS_ENDED',
+  'TOKEN_REUSED',
 ] as const;
 
 export type RedemptionEventType = (typeof redemptionEventTypes)[number];

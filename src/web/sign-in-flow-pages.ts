@@ -121,7 +121,7 @@ async function showSignIn(
   if (view.flow.sessionOpenedAt) return reply.redirect(view.flow.returnTo ?? appsPath(view.tenant), 303);
   if (found?.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
   const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
-  return tools.show(reply, signInPage(view, csrf, found));
+  return tools.show(reply, signInPage(view, csrf, found, await tools.signIn.shownTerms(ctx, view)));
 }
 
 async function findSignIn({ signIn }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<SignInView | null> {

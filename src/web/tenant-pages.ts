@@ -1,5 +1,6 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
 import type { FlowStep } from '../features/proving/flow-steps.rules.js';
+import type { ShownTerms } from '../features/redemption/redemption.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep } from '../features/sign-in/sign-in.states.js';
@@ -29,22 +30,31 @@ export function signInStartPage(tenant: TenantPage, start: SignInStart, setting:
 }
 
 /** By the name of the step that is due. */
-const stepPages: Record<FlowStep, (view: SignInView) => StepPage> = {
+const stepPages: Record<FlowStep, (view: SignInView, terms: ShownTerms | null) => StepPage> = {
   prove: ({ flow, methods }) => {
     const [template, facts] = provePage(flow, methods, `/s/${flow.id}`);
     // Which account it was is said in the alert; there is no invited one to compare it with.
     return [template, { ...facts, signedInAs: null }];
   },
-  consent: ({ flow, tenant }) => [
-    'consent',
-    { ...consentFacts({ ...tenant, terms: null, email: flow.email, appName: null }, null), inviter: null },
+  consent: ({ flow, tenant, guest, terms: due }, terms) => [
+    // Who is a guest already agrees to nothing but the terms.
+    guest?.state === 'ACCEPTED' ? 'terms' : 'consent',
+    { ...consentFacts({ ...tenant, terms: due, email: flow.email, appName: null }, terms), inviter: null },
   ],
 };
 
-/** @param found what went wrong in the step before, shown on the page where it can be mended. */
-export function signInPage(view: SignInView, csrf: string, found: Problem | null): Page {
+/**
+ * @param found what went wrong in the step before, shown on the page where it can be mended.
+ * @param terms to be agreed to before the session.
+ */
+export function signInPage(
+  view: SignInView,
+  csrf: string,
+  found: Problem | null,
+  terms: ShownTerms | null = null,
+): Page {
   const { flow, tenant } = view;
-  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view);
+  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view, terms);
   const shared = {
     flowPath: `/s/${flow.id}`,
     declinePath: null,

@@ -16,6 +16,7 @@ import type { Method } from '../proving/methods.rules.js';
 import type { ProofStep } from '../proving/proof-step.service.js';
 import { signInIsOver } from '../proving/provider-sign-in.service.js';
 import type { ProvingGround } from '../proving/proving.service.js';
+import { type Terms, termsToAccept } from '../terms/terms.queries.js';
 import { findProvenGuest, type Guest, isAddressWaiting, isIdentityKnown, passcodeUser } from './guest.queries.js';
 import { loadTenantPage, type TenantPage } from './tenant-page.queries.js';
 
@@ -34,6 +35,8 @@ export interface SignInView {
   isProven: boolean;
   /** Whose the proof is; null: nobody's yet. */
   guest: Guest | null;
+  /** What this guest has not agreed to yet; null: nothing. */
+  terms: Terms | null;
 }
 
 export interface SignInStep extends ProofStep {
@@ -100,7 +103,8 @@ async function view(ctx: RequestContext, db: RequestContext['db'], flow: Address
     await loadMethods(db, flow),
     proven ? await findProvenGuest(db, flow) : null,
   ];
-  return { flow, tenant, methods, isProven: proven, guest };
+  const terms = guest ? await termsToAccept(db, flow.tenantId, guest.externalUserId) : null;
+  return { flow, tenant, methods, isProven: proven, guest, terms };
 }
 
 /** The flow is locked before it is read again. @throws UserError INVITATION_NOT_FOUND */

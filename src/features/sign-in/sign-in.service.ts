@@ -13,7 +13,9 @@ import type { BrowserKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
 import { isEntitled } from '../proving/methods.rules.js';
 import type { ProvingService, SignInStarted } from '../proving/proving.service.js';
-import { type ConsentAnswer, checkConsent } from '../redemption/redemption.service.js';
+import { type ConsentAnswer, checkConsent, type ShownTerms } from '../redemption/redemption.service.js';
+import { loadTermsMarkdown } from '../terms/terms.queries.js';
+import { acceptTerms } from '../terms/terms.service.js';
 import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
@@ -87,6 +89,11 @@ export class SignInService {
     return viewSignIn(ctx, key);
   }
 
+  /** What is to be agreed to before the session, with its text; null: nothing. */
+  async shownTerms(ctx: RequestContext, { flow, terms }: SignInView): Promise<ShownTerms | null> {
+    return terms && { ...terms, markdown: await loadTermsMarkdown(ctx.db, flow.tenantId, terms) };
+  }
+
   /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
   sendPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
     return this.#proving.sendPasscode(ctx, 'SIGN_IN', key);
@@ -123,7 +130,8 @@ export class SignInService {
         return { opened: null, due };
       }
       const guest = requireGuest(view.guest);
-      if (due === 'consent' && answer) checkConsent({ ...view.tenant, terms: null }, answer);
+      if (due === 'consent' && answer) checkConsent({ ...view.tenant, terms: view.terms }, answer);
+      if (view.terms) await acceptTerms(step.tx, guest.externalUserId, view.terms, step.now);
       const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
       const opened = await this.#open(
         step,

@@ -1,7 +1,7 @@
 /**
  * The steps of a guest who comes back (pure).
  *
- *   address --> prove --> consent (added directly, first time) --> session
+ *   address --> prove --> consent (added directly, first time; terms of use not agreed to yet) --> session
  *
  * A further step is a line here, a name in `proving/flow-steps.rules.ts`, and a page in `web/sign-in-flow-pages.ts`.
  */
@@ -10,7 +10,7 @@ import type { SignInView } from './sign-in-flow.js';
 
 const signInSteps: readonly StepRule<SignInView>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
-  { name: 'consent', isDue: ({ guest }) => guest?.state === 'PENDING_ACCEPTANCE' },
+  { name: 'consent', isDue: ({ guest, terms }) => guest?.state === 'PENDING_ACCEPTANCE' || terms !== null },
 ];
 
 /** Null: nothing is left but to open the session. */

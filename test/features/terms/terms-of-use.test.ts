@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestGateway, type TestGateway } from '../../support/gateway.js';
-import { GuestBrowser, proveByPasscode, requestPasscode, startAt } from '../../web/guest-browser.js';
+import { until } from '../../support/until.js';
+import { GuestBrowser, passcodesTo, proveByPasscode, requestPasscode, startAt } from '../../web/guest-browser.js';
 
 let gateway: TestGateway;
 let people = 0;
@@ -208,5 +209,35 @@ describe('a guest of a tenant with terms of use', () => {
     expect(consent.html).not.toContain('class="terms"');
     expect((await browser.submit(consent, '/accept')).html).toContain('You are a guest');
     expect(await acceptancesOf(guest.externalUserId)).toEqual([]);
+  });
+});
+
+describe('a guest who comes back', () => {
+  async function comeBack(slug: string, email: string) {
+    const browser = new GuestBrowser();
+    const before = passcodesTo(gateway, email).length;
+    const start = await browser.get(`${gateway.url}/t/${slug}/sign-in`);
+    const page = await browser.submit(start, '/sign-in', { email });
+    const passcode = await until(() => passcodesTo(gateway, email)[before], 'the passcode');
+    return { browser, page: await browser.submit(page, '/passcode', { passcode }) };
+  }
+
+  it('agrees to a new version before the session, once, and not to what was not shown', async () => {
+    const { id, slug } = await gateway.createTenant({ displayName: 'Contoso' });
+    const guest = await invite(id);
+    const first = new GuestBrowser();
+    await first.submit(await proveByPasscode(gateway, first, guest.redeemUrl, guest.email), '/accept');
+    expect((await comeBack(slug, guest.email)).page.url.pathname).toBe(`/t/${slug}/apps`);
+    await publish(id, [english]);
+    const { browser, page } = await comeBack(slug, guest.email);
+    expect(page.html).toContain('<h1 id="terms">Terms of use of Contoso</h1>');
+    expect((await browser.get(`${gateway.url}/t/${slug}/apps`)).url.pathname).toBe(`/t/${slug}/sign-in`);
+    await publish(id, [{ language: 'en', markdown: 'Pay us.' }]);
+    const again = await browser.submit(page, '/accept');
+    expect(again.html).toContain('Pay us.');
+    expect(await acceptancesOf(guest.externalUserId)).toEqual([]);
+    expect((await browser.submit(again, '/accept')).url.pathname).toBe(`/t/${slug}/apps`);
+    expect(await acceptancesOf(guest.externalUserId)).toMatchObject([{ version: 2, language: 'en' }]);
+    expect((await comeBack(slug, guest.email)).page.url.pathname).toBe(`/t/${slug}/apps`);
   });
 });

@@ -5,6 +5,7 @@ import { lexicographicSortSchema, printSchema } from 'graphql';
 import { buildApiSchema } from '../src/api/schema.js';
 import { Listener } from '../src/database/listener.js';
 import { SecondFactorsService } from '../src/features/credentials/second-factors.service.js';
+import { EntraOrganizations } from '../src/features/identity-providers/entra-organizations.service.js';
 import { createSamlConnector } from '../src/features/identity-providers/saml.connector.js';
 import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
@@ -26,12 +27,15 @@ const redemption = new RedemptionService(
 );
 const secondFactors = new SecondFactorsService(async () => undefined);
 const sessions = new SessionsService({ clock: systemClock, idle: 1, lifetime: 1 });
-const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
+const noRequest = () => Promise.reject(new Error('No request is made.'));
+const saml = new SamlProviders({ fetch: noRequest, allowInsecure: false });
+const organizations = new EntraOrganizations(noRequest);
 const schema = await buildApiSchema(
   createResolvers({
     publicUrl,
     allowPrivateProviders: false,
     saml,
+    organizations,
     mailLimits,
     tenants,
     redemption,

@@ -28,6 +28,7 @@ import { ExternalUsersService } from './features/external-users/external-users.s
 import { GroupMembersService } from './features/groups/group-members.service.js';
 import { ExternalUserGroupsResolver, GroupsResolver, TenantGroupsResolver } from './features/groups/groups.resolver.js';
 import { GroupsService } from './features/groups/groups.service.js';
+import type { EntraOrganizations } from './features/identity-providers/entra-organizations.service.js';
 import {
   IdentityProvidersResolver,
   SamlProvidersResolver,
@@ -43,6 +44,7 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { lockOutWarnings } from './features/partners/locked-out.queries.js';
 import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
 import { PartnersService } from './features/partners/partners.service.js';
 import { PoliciesResolver } from './features/partners/policies.resolver.js';
@@ -68,6 +70,7 @@ export interface ResolverParts {
   publicUrl: URL;
   allowPrivateProviders: boolean;
   saml: SamlProviders;
+  organizations: EntraOrganizations;
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
@@ -76,7 +79,17 @@ export interface ResolverParts {
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors, sessions } = parts;
+  const {
+    publicUrl,
+    allowPrivateProviders,
+    saml,
+    organizations,
+    mailLimits,
+    tenants,
+    redemption,
+    secondFactors,
+    sessions,
+  } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -100,7 +113,11 @@ export function createResolvers(parts: ResolverParts): object[] {
     new AppAssignmentsResolver(new AppAssignmentsService()),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml }), publicUrl),
+    new IdentityProvidersResolver(
+      new IdentityProvidersService({ allowPrivateProviders, saml }),
+      publicUrl,
+      lockOutWarnings,
+    ),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),
@@ -116,7 +133,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
-    new ExplainRedemptionResolver(),
+    new ExplainRedemptionResolver(organizations),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),

@@ -93,6 +93,7 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   deletePartner: (_, { partnerId }) => [{ input: { partnerId } }],
   updateSignInPolicy: (_, { tenantId }) => [{ input: { tenantId, ...signInPolicy } }],
   updateDomainPolicy: (_, { tenantId }) => [{ input: { tenantId, rule: 'ALLOW_ANY' } }],
+  updateSecondFactorPolicy: (_, { tenantId }) => [{ input: { tenantId, required: true } }],
   resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
   endSession: (_, { sessionId }) => [{ input: { sessionId } }],
   endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],

@@ -75,6 +75,8 @@ export interface ProvenIdentity {
    * passcode, it is this account's. Absent: no.
    */
   lacksAddressProof?: boolean;
+  /** True only when the provider itself says that more than one factor was shown; missing is false. */
+  isMultiFactor: boolean;
   /** Of an answer that the browser carries whole: whoever takes it sees to it that it is taken once. */
   assertionId?: string;
 }

@@ -68,6 +68,12 @@ export class IdentityProvider implements Node {
   @Property(booleanColumn())
   enabled!: boolean;
 
+  @Field(() => Boolean, {
+    description: 'Whether its word that a second factor was shown is taken where the tenant asks for one.',
+  })
+  @Property(booleanColumn())
+  trustsSecondFactor!: boolean;
+
   @Property(timeColumn())
   createdAt!: Date;
 }

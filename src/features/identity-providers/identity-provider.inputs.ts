@@ -124,6 +124,13 @@ export class CreateIdentityProviderInput {
   })
   domains!: string[];
 
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Take its word (amr, acr, AuthnContext) that a second factor was shown, where the tenant asks for one.',
+  })
+  trustsSecondFactor!: boolean;
+
   @Field(() => OpenIdConnectInput, { nullable: true, description: 'Required for OIDC.' })
   oidc?: OpenIdConnectInput | null;
 
@@ -165,6 +172,9 @@ export class UpdateIdentityProviderInput {
     description: 'A disabled provider vouches for nobody; its domains stay its own.',
   })
   enabled?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true })
+  trustsSecondFactor?: boolean | null;
 
   @Field(() => UpdateOpenIdConnectInput, { nullable: true })
   oidc?: UpdateOpenIdConnectInput | null;

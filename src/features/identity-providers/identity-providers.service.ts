@@ -40,6 +40,7 @@ export interface NewIdentityProvider {
   kind: IdentityProviderKind;
   displayName: string;
   domains: string[];
+  trustsSecondFactor: boolean;
   oidc?: NewOpenIdConnect | null;
   saml?: SamlChange | null;
 }
@@ -49,6 +50,7 @@ export interface IdentityProviderChange {
   displayName?: string | null;
   domains?: string[] | null;
   enabled?: boolean | null;
+  trustsSecondFactor?: boolean | null;
   oidc?: OpenIdConnectChange | null;
   saml?: SamlChange | null;
 }
@@ -83,9 +85,10 @@ export class IdentityProvidersService {
     const id = newId('IdentityProvider');
     await ctx.transaction(tenantId, async (tx) => {
       await sql`
-        insert into identity_provider (id, tenant_id, kind, display_name, issuer, scopes, enabled, created_at)
+        insert into identity_provider (id, tenant_id, kind, display_name, issuer, scopes, enabled, trusts_second_factor,
+          created_at)
         values (${id}, ${tenantId}, ${kind}, ${displayName}, ${saml?.source.metadata.entityId ?? null}, '{}', true,
-          ${ctx.clock.now()})`.execute(tx.db);
+          ${input.trustsSecondFactor}, ${ctx.clock.now()})`.execute(tx.db);
       if (oidc) await applyOpenIdConnect(ctx, await tx.em.findOneOrFail(IdentityProvider, { id }), oidc);
       if (saml) await this.#saml.insert(ctx, tx, id, saml);
       await replaceDomains(tx, id, domains);
@@ -151,12 +154,13 @@ export class IdentityProvidersService {
   }
 
   async #checkChange(ctx: RequestContext, input: IdentityProviderChange) {
-    const { displayName, domains, enabled, oidc } = input;
+    const { displayName, domains, enabled, trustsSecondFactor, oidc } = input;
     const { preset } = await knownProvider(ctx, input);
     const valid = new Validation();
-    const change: Partial<Pick<IdentityProvider, 'displayName' | 'enabled' | 'issuer'>> = {
+    const change: Partial<Pick<IdentityProvider, 'displayName' | 'enabled' | 'trustsSecondFactor' | 'issuer'>> = {
       ...(displayName != null && { displayName: valid.name(displayName, 'displayName') }),
       ...(enabled != null && { enabled }),
+      ...(trustsSecondFactor != null && { trustsSecondFactor }),
     };
     const checked = {
       oidc: oidc ? checkChange(valid, oidc, preset, this.#allowInsecure) : null,

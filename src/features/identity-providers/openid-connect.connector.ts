@@ -14,6 +14,7 @@ import { clientAuthentication } from './client-authentication.js';
 import type { Connector, OpenIdConnectSettings, ProvenIdentity, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
 import { identityOf, textOrNull } from './identity-claims.rules.js';
+import { claimsMultiFactor } from './multi-factor.rules.js';
 import { describeFailure, isCancellation, isUnknownKey } from './openid-connect.failures.js';
 import { isOfEntra, presets } from './openid-connect-presets.rules.js';
 
@@ -154,6 +155,7 @@ async function readIdentity(
     ...person,
     displayName: textOrNull(claims.name) ?? textOrNull(idToken.name),
     ...(lacksAddressProof && { lacksAddressProof }),
+    isMultiFactor: claimsMultiFactor(idToken.amr, idToken.acr),
   };
 }
 

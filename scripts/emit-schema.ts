@@ -22,14 +22,14 @@ const mailLimits = new MailLimits(1);
 const tenants = new TenantCache(new Listener('', silentLog));
 const formConnector = createSamlConnector({ clock: systemClock, publicUrl });
 const admitMail = () => Promise.resolve();
-const redemption = new RedemptionService(
-  new ProvingService({ connectorFor: () => null, formConnector, admitMail, publicUrl }),
-);
 const secondFactors = new SecondFactorsService(async () => undefined);
 const sessions = new SessionsService({ clock: systemClock, idle: 1, lifetime: 1 });
 const noRequest = () => Promise.reject(new Error('No request is made.'));
 const saml = new SamlProviders({ fetch: noRequest, allowInsecure: false });
 const organizations = new EntraOrganizations(noRequest);
+const redemption = new RedemptionService(
+  new ProvingService({ connectorFor: () => null, formConnector, admitMail, publicUrl, organizations }),
+);
 const schema = await buildApiSchema(
   createResolvers({
     publicUrl,

@@ -141,7 +141,12 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
-  const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
+  const proving = new ObservedProving(metrics.observeRedemption, {
+    ...connectors,
+    admitMail,
+    publicUrl,
+    organizations,
+  });
   const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(sessions);

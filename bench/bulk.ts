@@ -5,17 +5,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import pg from 'pg';
-import { freePort } from '../src/database/embedded-process.js';
-import { startEmbeddedServer } from '../src/database/embedded-server.js';
-import { silentLog } from '../src/kernel/log.js';
+import type pg from 'pg';
 import { median } from './median.js';
-import { type Running, startProcess, untilReady } from './processes.js';
-import { parentOf, processorSeconds } from './processor-time.js';
+import type { Running } from './processes.js';
+import { onStage, type Stage } from './stage.js';
 
 export interface BulkOptions {
   rounds: number;
@@ -61,49 +55,19 @@ const defaults: BulkOptions = {
   largeRows: Number(process.env.BENCH_LARGE_ROWS ?? 1_000_000),
 };
 
-const key = randomBytes(24).toString('base64url');
 const POLL_MILLISECONDS = 20;
 
-interface Bench {
-  origin: string;
-  client: pg.Client;
-  gateway: Running;
-  /** Of the postmaster. */
-  postgres: number;
+interface Bench extends Stage {
   tenantId: string;
 }
 
-export async function measureBulk({ rounds, rows, largeRows } = defaults): Promise<BulkRate> {
-  const dataDir = join(tmpdir(), `vestibule-bench-${randomBytes(4).toString('hex')}`);
-  const database = await startEmbeddedServer({ dataDir, log: silentLog });
-  const port = await freePort();
-  const gateway = startProcess('src/main.js', {
-    DATABASE_URL: database.url,
-    PORT: String(port),
-    SECRET_KEYS: randomBytes(24).toString('base64url'),
-    SMTP_URL: 'smtp://127.0.0.1:9',
-    MAIL_FROM: 'bench@vestibule.example',
-    BOOTSTRAP_API_KEY: key,
-    DATA_DIR: dataDir,
-    LOG_LEVEL: 'warn',
-  });
-  const client = new pg.Client({ connectionString: database.url });
-  try {
-    await client.connect();
-    const origin = `http://127.0.0.1:${port}`;
-    await untilReady(`${origin}/health/ready`, gateway);
-    const { rows: backends } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-    const postgres = parentOf(backends[0]?.pid ?? 0);
-    const bench = { origin, client, gateway, postgres, tenantId: await seed(origin) };
+export function measureBulk({ rounds, rows, largeRows } = defaults): Promise<BulkRate> {
+  return onStage(async (stage) => {
+    const bench = { ...stage, tenantId: await seed(stage) };
     const measured: Round[] = [];
     for (let round = 0; round <= rounds; round++) measured.push(await measureRound(bench, rows));
-    return await summarise(bench, measured.slice(1), rows, largeRows);
-  } finally {
-    await client.end();
-    await gateway.stop();
-    await database.stop();
-    await rm(dataDir, { recursive: true, force: true });
-  }
+    return summarise(bench, measured.slice(1), rows, largeRows);
+  });
 }
 
 async function measureRound(bench: Bench, rows: number): Promise<Round> {
@@ -140,11 +104,11 @@ async function summarise(bench: Bench, rounds: Round[], rows: number, largeRows:
   };
 }
 
-async function sendFile({ origin, client, gateway, postgres, tenantId }: Bench, rows: number) {
+async function sendFile({ origin, key, client, gateway, spent, tenantId }: Bench, rows: number) {
   await client.query('checkpoint');
   const idle = memoryOf(gateway);
   const watch = watchMemory(gateway);
-  const before = { gateway: processorSeconds(gateway.child.pid ?? 0), postgres: processorSeconds(postgres) };
+  const before = spent();
   const began = performance.now();
   const response = await fetch(`${origin}/bulk-invites?tenantId=${tenantId}&sendMail=false`, {
     method: 'POST',
@@ -156,13 +120,13 @@ async function sendFile({ origin, client, gateway, postgres, tenantId }: Bench, 
   if (errors) throw new Error(JSON.stringify(errors));
   await untilCompleted(client, bulkInviteId, rows);
   const seconds = (performance.now() - began) / 1000;
-  const perRow = (after: number, start: number) => ((after - start) * 1e6) / rows;
+  const after = spent();
   return {
     bulkInviteId,
     rowsPerSecond: rows / seconds,
     megabytes: (watch.stop() - idle) / 1024,
-    gateway: perRow(processorSeconds(gateway.child.pid ?? 0), before.gateway),
-    postgres: perRow(processorSeconds(postgres), before.postgres),
+    gateway: ((after.gateway - before.gateway) * 1e6) / rows,
+    postgres: ((after.postgres - before.postgres) * 1e6) / rows,
   };
 }
 
@@ -191,7 +155,7 @@ async function untilCompleted(client: pg.Client, id: string, rows: number): Prom
 }
 
 /** The invitations just made, to another tenant whose users are there already: their indexes and foreign keys are the same. */
-async function copyRows({ client, postgres, tenantId }: Bench, bulkInviteId: string, rows: number) {
+async function copyRows({ client, spent, tenantId }: Bench, bulkInviteId: string, rows: number) {
   const other = `tnt_${randomBytes(13).toString('hex')}`;
   const replaced: Record<string, string> = {
     id: `replace(id, 'inv_', 'inw_')`,
@@ -223,35 +187,24 @@ async function copyRows({ client, postgres, tenantId }: Bench, bulkInviteId: str
     `copy (select ${invitationColumns.join(', ')} from invitation where bulk_invite_id = '${bulkInviteId}') to '${file}'`,
   );
   await client.query('checkpoint');
-  const before = processorSeconds(postgres);
+  const before = spent();
   const began = performance.now();
   const { rowCount } = await client.query(`copy invitation from '${file}'`);
   const seconds = (performance.now() - began) / 1000;
   if (rowCount !== rows) throw new Error(`COPY wrote ${rowCount} rows.`);
-  return { rowsPerSecond: rows / seconds, processor: ((processorSeconds(postgres) - before) * 1e6) / rows };
+  return { rowsPerSecond: rows / seconds, processor: ((spent().postgres - before.postgres) * 1e6) / rows };
 }
 
-/** A tenant with two groups, and what autovacuum does within its first minute. */
-async function seed(origin: string): Promise<string> {
-  const gql = async (query: string, input: object) => {
-    const response = await fetch(`${origin}/graphql`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
-      body: JSON.stringify({ query, variables: { input } }),
-    });
-    const { data, errors } = (await response.json()) as { data: Record<string, never>; errors?: object[] };
-    if (errors) throw new Error(JSON.stringify(errors));
-    return data;
-  };
-  const made = (await gql(
-    'mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { id } userErrors { message } } }',
-    { slug: 'bench', displayName: 'Bench' },
-  )) as never as { createTenant: { tenant: { id: string } } };
-  const tenantId = made.createTenant.tenant.id;
+/** A tenant with two groups. */
+async function seed({ ask }: Stage): Promise<string> {
+  const { createTenant } = await ask(
+    'mutation ($input: CreateTenantInput!) { createTenant(input: $input) { tenant { id } } }',
+    { input: { slug: 'bench', displayName: 'Bench' } },
+  );
+  const tenantId = createTenant.tenant.id;
   for (const displayName of ['Partners', 'Suppliers']) {
-    await gql('mutation ($input: CreateGroupInput!) { createGroup(input: $input) { userErrors { message } } }', {
-      tenantId,
-      displayName,
+    await ask('mutation ($input: CreateGroupInput!) { createGroup(input: $input) { userErrors { message } } }', {
+      input: { tenantId, displayName },
     });
   }
   return tenantId;

@@ -5,6 +5,7 @@
 import { cpus, totalmem } from 'node:os';
 import { describeBulk, measureBulk } from './bulk.js';
 import { describeFeed, measureFeed } from './feed.js';
+import { measureGrowth } from './growth.js';
 import { describeMail, measureMail } from './mail.js';
 import { measureRoad } from './road.js';
 
@@ -14,6 +15,7 @@ const parts: Record<string, () => Promise<string>> = {
   bulk: async () => describeBulk(await measureBulk()),
   mail: async () => describeMail(await measureMail()),
   feed: async () => describeFeed(await measureFeed()),
+  growth: measureGrowth,
 };
 
 const only = process.env.BENCH_ONLY;

@@ -40,6 +40,7 @@ import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
+import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { lanesOf } from './jobs/lanes.js';
 import { observeTasks } from './jobs/observed-tasks.js';
@@ -54,6 +55,10 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { GuestSessions } from './openid-provider/guest-sessions.js';
+import { registerInteractionPages } from './openid-provider/interaction-pages.js';
+import { Issuers } from './openid-provider/issuers.js';
+import { mountIssuers } from './openid-provider/mount.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
@@ -64,6 +69,8 @@ import { registerBounceHook } from './web/bounce-hook.js';
 import { type Readiness, registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
 import { registerMetrics } from './web/metrics.js';
+import { createOpenIdPages } from './web/openid-pages.js';
+import { PageRenderer } from './web/page-renderer.js';
 import { registerPages } from './web/pages.js';
 
 export interface AppOptions {
@@ -130,6 +137,11 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(proving, sessions);
   const tenants = new TenantCache(ground.listener);
+  const renderer = await PageRenderer.load(templatesDirectory());
+  const pages = createOpenIdPages(ground, renderer, publicUrl);
+  const guestSessions = new GuestSessions(sessions, publicUrl);
+  const appFetch = openAppClient(config, log, running);
+  const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
   const schema = await buildApiSchema(
     createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions }),
   );
@@ -167,12 +179,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
+  await mountIssuers(server, { issuers, publicUrl, pages });
+  await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
     proving,
+    renderer,
     redemption,
     signIn,
     sessions,
+    unsubscriptions: new UnsubscriptionsService(mailLimits),
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });
@@ -294,6 +310,13 @@ function version(): string {
 function openProviderClient({ allowPrivateProviders }: Config, log: Log, running: Running): OutboundFetch {
   const outbound = createOutboundClient({ allowPrivateProviders, log });
   running.add('outbound', () => outbound.close());
+  return outbound.fetch;
+}
+
+/** For what apps name: their public keys, and where they want to be told that somebody signed out. */
+function openAppClient({ allowPrivateApps }: Config, log: Log, running: Running): OutboundFetch {
+  const outbound = createOutboundClient({ allowPrivateProviders: allowPrivateApps, log });
+  running.add('app client', () => outbound.close());
   return outbound.fetch;
 }
 

@@ -17,13 +17,24 @@ import { Invitation } from './features/invitations/invitation.entity.js';
 import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
 import { MailRequest } from './features/invitations/mail-request.entity.js';
 import { TenantMailCount } from './features/invitations/tenant-mail-count.entity.js';
+import { Partner } from './features/partners/partner.entity.js';
+import { PartnerDomain } from './features/partners/partner-domain.entity.js';
+import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js';
 import { GuestFlow } from './features/proving/flow.entity.js';
 import { Passcode } from './features/proving/passcode.entity.js';
 import { PasscodeFailures } from './features/proving/passcode-failures.entity.js';
 import { GuestSession } from './features/sign-in/session.entity.js';
 import { Tenant } from './features/tenants/tenant.entity.js';
 import { TenantLogo } from './features/tenants/tenant-logo.entity.js';
+import { TermsAcceptance } from './features/terms/terms-acceptance.entity.js';
+import { TermsOfUse } from './features/terms/terms-of-use.entity.js';
+import { TermsOfUseText } from './features/terms/terms-of-use-text.entity.js';
+import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.entity.js';
+import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
+import { OidcPayload } from './openid-provider/oidc-payload.entity.js';
+import { SigningKey } from './openid-provider/signing-key.entity.js';
+import { TenantSalt } from './openid-provider/tenant-salt.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
 
 export const entities = [
@@ -32,6 +43,9 @@ export const entities = [
   ApiKey,
   ExternalUser,
   Identity,
+  TermsOfUse,
+  TermsOfUseText,
+  TermsAcceptance,
   Group,
   GroupMember,
   App,
@@ -40,6 +54,9 @@ export const entities = [
   IdentityProviderDomain,
   SamlProvider,
   SpentSamlAssertion,
+  SignInPolicyRecord,
+  Partner,
+  PartnerDomain,
   Invitation,
   InvitationGrant,
   MailRequest,
@@ -50,7 +67,12 @@ export const entities = [
   Passcode,
   PasscodeFailures,
   GuestSession,
+  UnsubscribedRecipient,
+  UnsubscribeFlow,
   Event,
   IdempotencyRecord,
   GatewayProcess,
+  TenantSalt,
+  SigningKey,
+  OidcPayload,
 ];

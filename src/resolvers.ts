@@ -41,6 +41,11 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
+import { PartnersService } from './features/partners/partners.service.js';
+import { PoliciesResolver } from './features/partners/policies.resolver.js';
+import { PoliciesService } from './features/partners/policies.service.js';
+import { ExplainRedemptionResolver } from './features/redemption/explain-redemption.resolver.js';
 import { RedemptionResolver } from './features/redemption/redemption.resolver.js';
 import type { RedemptionService } from './features/redemption/redemption.service.js';
 import {
@@ -53,6 +58,9 @@ import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { TenantsResolver } from './features/tenants/tenants.resolver.js';
 import { TenantsService } from './features/tenants/tenants.service.js';
+import { TermsAcceptancesResolver, TermsResolver } from './features/terms/terms.resolver.js';
+import { TermsService } from './features/terms/terms.service.js';
+import { TenantUnsubscribedRecipientsResolver } from './features/unsubscriptions/unsubscriptions.resolver.js';
 
 export interface ResolverParts {
   publicUrl: URL;
@@ -78,6 +86,8 @@ export function createResolvers(parts: ResolverParts): object[] {
       new ExternalUsersService((tx, externalUserId) => sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED')),
     ),
     new TenantExternalUsersResolver(),
+    new TermsResolver(new TermsService()),
+    new TermsAcceptancesResolver(),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
@@ -89,15 +99,20 @@ export function createResolvers(parts: ResolverParts): object[] {
     new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml })),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
+    new PartnersResolver(new PartnersService()),
+    new TenantPartnersResolver(),
+    new PoliciesResolver(new PoliciesService(tenants)),
     new InvitationsResolver(invitations),
     new TenantInvitationsResolver(),
     new ExternalUserInvitationsResolver(),
     new InvitationStatisticsResolver(),
+    new TenantUnsubscribedRecipientsResolver(),
     new BulkInvitesResolver(new BulkInvitesService(), publicUrl),
     new BulkInviteRowsResolver(),
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
+    new ExplainRedemptionResolver(),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),

@@ -9,6 +9,7 @@ import { ExternalUser } from '../features/external-users/external-user.entity.js
 import { Group } from '../features/groups/group.entity.js';
 import { IdentityProvider } from '../features/identity-providers/identity-provider.entity.js';
 import { Invitation } from '../features/invitations/invitation.entity.js';
+import { Partner } from '../features/partners/partner.entity.js';
 import { GuestSession } from '../features/sign-in/session.entity.js';
 import { Tenant } from '../features/tenants/tenant.entity.js';
 import { requirePermission } from '../kernel/actor.js';
@@ -28,6 +29,7 @@ export const nodeEntities: Partial<Record<IdType, EntityClass<{ id: string }>>> 
   App,
   AppAssignment,
   IdentityProvider,
+  Partner,
   Invitation,
   BulkInvite,
   Session: GuestSession,

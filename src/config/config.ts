@@ -33,6 +33,7 @@ export interface Config {
   };
   bootstrapApiKey: string | null;
   allowPrivateProviders: boolean;
+  allowPrivateApps: boolean;
   /** In milliseconds. */
   sessions: { idle: number; lifetime: number };
   events: { retentionDays: number };
@@ -92,6 +93,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     },
     bootstrapApiKey: values.BOOTSTRAP_API_KEY,
     allowPrivateProviders: values.ALLOW_PRIVATE_PROVIDERS,
+    allowPrivateApps: values.ALLOW_PRIVATE_APPS,
     sessions: { idle: values.SESSION_IDLE_HOURS * HOUR, lifetime: values.SESSION_LIFETIME_HOURS * HOUR },
     events: { retentionDays: values.EVENT_RETENTION_DAYS },
     limits: {

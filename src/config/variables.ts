@@ -165,6 +165,12 @@ export const variables = {
     unit: 'hours',
     meaning: 'How long a guest stays signed in at most, counted from the sign-in.',
   }),
+  ALLOW_PRIVATE_APPS: variable({
+    schema: flag,
+    default: 'false',
+    meaning:
+      '`true` lets the gateway reach addresses that apps name (public keys, back-channel logout) on http or on private and loopback addresses.',
+  }),
   EVENT_RETENTION_DAYS: variable({
     schema: integer(1, 36_500),
     default: '365',

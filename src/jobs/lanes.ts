@@ -5,6 +5,7 @@
 import type { TaskList } from 'graphile-worker';
 import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invitation-mail-jobs.service.js';
 import { PASSCODE_MAIL_TASK } from '../features/proving/passcodes.service.js';
+import { UNSUBSCRIBE_MAIL_TASK } from '../features/unsubscriptions/unsubscriptions.service.js';
 
 export interface Lane {
   tasks: TaskList;
@@ -32,7 +33,7 @@ export interface LaneSizes {
 }
 
 export function lanesOf(tasks: TaskList, crontab: string, { concurrency, mailConnections }: LaneSizes): Lane[] {
-  const passcodes = new Set([PASSCODE_MAIL_TASK]);
+  const passcodes = new Set([PASSCODE_MAIL_TASK, UNSUBSCRIBE_MAIL_TASK]);
   const mails = new Set([INVITATION_MAIL_TASK, INVITATION_COPY_TASK]);
   const pick = (isIn: (task: string) => boolean): TaskList =>
     Object.fromEntries(Object.entries(tasks).filter(([task]) => isIn(task)));

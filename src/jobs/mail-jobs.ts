@@ -13,6 +13,8 @@ import {
 } from '../features/invitations/delivery.service.js';
 import { INVITATION_COPY_TASK, INVITATION_MAIL_TASK } from '../features/invitations/invitation-mail-jobs.service.js';
 import { loadPasscodeMail, markPasscodeSent, PASSCODE_MAIL_TASK } from '../features/proving/passcodes.service.js';
+import { loadUnsubscribeMail, markUnsubscribeMailSent } from '../features/unsubscriptions/unsubscribe-mails.service.js';
+import { UNSUBSCRIBE_MAIL_TASK } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { MailMessage } from '../kernel/mail-message.js';
 import { noteInScope } from '../kernel/scope.js';
 import { MailPaused, PermanentMailError, TemporaryMailError } from '../mail/mail-errors.js';
@@ -102,6 +104,18 @@ export function mailHandlers(parts: MailJobParts): Record<string, Handler> {
           const failure = await attempt(parts, message, helpers);
           if (failure) ctx.log.warn({ passcode: passcodeId, failure }, 'a passcode could not be delivered');
           await markPasscodeSent(ctx, passcodeId);
+        },
+        helpers,
+      );
+    },
+    [UNSUBSCRIBE_MAIL_TASK]: async (ctx, { flowId }: { flowId: string }, helpers) => {
+      await send(
+        parts,
+        () => loadUnsubscribeMail(ctx, flowId),
+        async (message) => {
+          const failure = await attempt(parts, message, helpers);
+          if (failure) ctx.log.warn({ flow: flowId, failure }, 'a passcode could not be delivered');
+          await markUnsubscribeMailSent(ctx, flowId);
         },
         helpers,
       );

@@ -14,6 +14,7 @@ import { forgetOldMailRequests } from '../features/invitations/mail-limits.servi
 import { deleteOldFlows } from '../features/proving/old-flows.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
+import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscribe-mails.service.js';
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
 import type { BounceMailbox } from '../mail/bounce-mailbox.js';
@@ -59,6 +60,7 @@ export function createTasks(parts: TaskParts): TaskList {
     clean_up: async (ctx, _payload, { abortSignal }) => {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
+      await deleteOldUnsubscribeFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
       await parts.sessions.deleteOld(ctx);

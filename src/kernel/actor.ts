@@ -20,6 +20,8 @@ export const permissions = [
   'APP_ASSIGN',
   'IDENTITY_PROVIDER_READ',
   'IDENTITY_PROVIDER_WRITE',
+  'PARTNER_READ',
+  'PARTNER_WRITE',
   'INVITATION_READ',
   'INVITATION_WRITE',
   /** Reading a redemption link: whoever has it can hand the invitation to the mailbox owner's place. */

@@ -63,6 +63,11 @@ function asciiLowerCase(text: string): string {
   return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
+/** @param key of an `EmailAddress`. */
+export function domainOf(key: string): string {
+  return key.slice(key.lastIndexOf('@') + 1);
+}
+
 /** `a•••@f•••.example`: enough for the owner to recognise, too little for a stranger to learn. */
 export function maskEmailAddress(address: string): string {
   const at = address.lastIndexOf('@');

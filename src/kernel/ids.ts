@@ -13,11 +13,14 @@ const idPrefixes = {
   App: 'app',
   AppAssignment: 'asg',
   IdentityProvider: 'idp',
+  Partner: 'ptn',
   Invitation: 'inv',
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
   Session: 'ses',
+  SigningKey: 'sgk',
+  UnsubscribeFlow: 'uns',
 } as const;
 
 export type IdType = keyof typeof idPrefixes;

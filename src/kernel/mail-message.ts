@@ -35,6 +35,8 @@ export interface InvitationMail extends MailEnvelope {
   message: string | null;
   appName: string | null;
   redeemUrl: string;
+  /** To a page that asks for proof, then ends further invitations of this tenant. */
+  unsubscribeUrl: string;
   sentAt: Date;
   expiresAt: Date;
 }

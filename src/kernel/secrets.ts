@@ -13,7 +13,19 @@ import {
   timingSafeEqual,
 } from 'node:crypto';
 
-const LABELS = ['link', 'passcode', 'csrf', 'cookie', 'seal', 'cursor', 'idempotency', 'mail', 'results'] as const;
+const LABELS = [
+  'link',
+  'unsubscribe',
+  'passcode',
+  'csrf',
+  'cookie',
+  'seal',
+  'cursor',
+  'idempotency',
+  'mail',
+  'results',
+  'oidc',
+] as const;
 export type SecretLabel = (typeof LABELS)[number];
 
 const SEAL_VERSION = 1;

@@ -48,6 +48,8 @@ function headers(message: MailMessage, subject: string, sender: Mailbox, message
     // RFC 3834 section 5 and its Exchange counterpart: out-of-office replies are not wanted.
     'Auto-Submitted: auto-generated',
     'X-Auto-Response-Suppress: All',
+    // A page, not one click (RFC 8058): who forwards the mail, or scans it, must not be able to unsubscribe its recipient.
+    ...(message.template === 'invitation' ? [`List-Unsubscribe: <${message.unsubscribeUrl}>`] : []),
     `Content-Language: ${message.language}`,
     'MIME-Version: 1.0',
     `Content-Type: ${type}`,

@@ -56,6 +56,7 @@ function invitationFacts(message: InvitationMail): Record<string, unknown> {
     guest: nameOrNull(message.guestName),
     address: message.to.address,
     redeemUrl: message.redeemUrl,
+    unsubscribeUrl: message.unsubscribeUrl,
     expiry: expiryWords(message.language, message.sentAt, message.expiresAt),
     ...offer(message),
   };

@@ -11,3 +11,8 @@ export async function answer<T extends object>(work: () => Promise<T>): Promise<
     throw error;
   }
 }
+
+/** `answer` for payloads that may warn; a refusal has no warnings. */
+export async function answerWarning<T extends { warnings: string[] }>(work: () => Promise<T>): Promise<Answer<T>> {
+  return { warnings: [], ...(await answer(work)) };
+}

@@ -7,13 +7,14 @@ import type { PageTools } from './page-tools.js';
 
 /** After a proof and after what it led to: whoever knew the cookie before holds nothing of it now. */
 export async function renewCookie(
-  { proving, browserCookie }: PageTools,
+  { proving, unsubscriptions, browserCookie }: PageTools,
   ctx: RequestContext,
   reply: FastifyReply,
   old: string,
 ): Promise<void> {
   const renewed = renewedBrowserToken(old);
   await proving.renewBrowser(ctx, old, renewed);
+  await unsubscriptions.renewBrowser(ctx, old, renewed);
   browserCookie.write(reply, renewed);
 }
 

@@ -5,8 +5,9 @@
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 
 /**
- * Every problem a guest can meet. FLOW_OVER: the attempt, not the invitation, is gone; SIGN_IN_OVER: likewise of a sign-in. SIGN_IN_UNREQUESTED: a provider sent
- * somebody here who had not set out from here.
+ * Every problem a guest can meet. FLOW_OVER: the attempt, not the invitation, is gone; SIGN_IN_OVER: likewise of a sign-in.
+ * SIGN_IN_UNREQUESTED: a provider sent somebody here who had not set out from here. NO_METHOD: the tenant offers no way to
+ * prove this address.
  */
 const statuses = {
   INVITATION_NOT_FOUND: 404,
@@ -18,6 +19,9 @@ const statuses = {
   REVOKED: 410,
   DECLINED: 410,
   ALREADY_REDEEMED: 409,
+  NO_METHOD: 403,
+  DOMAIN_BLOCKED: 403,
+  DOMAIN_NOT_ALLOWED: 403,
   PROOF_REQUIRED: 403,
   PASSCODE_WRONG: 422,
   PASSCODE_EXPIRED: 422,

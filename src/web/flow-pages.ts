@@ -3,7 +3,9 @@
  * the flow. A step that fails shows the same page again with what to do about it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { unsubscribePath } from '../features/invitations/unsubscribe-link.service.js';
 import type { FlowPurpose } from '../features/proving/flow.entity.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
 import type { BrowserKey } from '../features/proving/flows.queries.js';
 import type { FlowView } from '../features/redemption/redemption.service.js';
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
@@ -57,6 +59,14 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
   step('/decline', async ({ ctx, key, reply }) => {
     await redemption.decline(ctx, key);
     return backToFlow(reply, key.flowId);
+  });
+
+  // Proven on the way: nothing more is asked of who declined and wants no further invitation.
+  step('/unsubscribe', async ({ ctx, key, view: { flow }, reply }) => {
+    const isProven = flow.status === 'DECLINED' && isProofFresh(flow, ctx.clock.now());
+    if (!isProven) return reply.redirect(unsubscribePath(ctx.secrets, flow.invitationId), 303);
+    const id = await tools.unsubscriptions.startProven(ctx, flow.invitationId, key.browserToken);
+    return reply.redirect(`/u/${id}`, 303);
   });
 
   // Reached by reloading an answer to a form from the address bar.
@@ -116,7 +126,9 @@ async function showFlow(
   if (!browserToken || !view) return showFlowOver(tools, request, reply);
   if (found?.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
   const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
-  return tools.show(reply, flowPage(view, csrf, tools.setting(request), found));
+  const path = unsubscribePath(ctx.secrets, view.offer.invitationId);
+  const terms = view.isProven ? await tools.redemption.shownTerms(ctx, view) : null;
+  return tools.show(reply, flowPage(view, csrf, tools.setting(request), { found, terms, unsubscribePath: path }));
 }
 
 async function findFlow({ redemption }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<FlowView | null> {

@@ -11,6 +11,10 @@ import { lastingPart } from './browser-cookie.js';
 export const linkForm = (token: string): string => `link/${token}`;
 /** A form of a flow, in the browser the flow belongs to. */
 export const flowForm = (flowId: string, browserToken: string): string => `flow/${flowId}/${lastingPart(browserToken)}`;
+/** A form of the page behind a mail's "no more invitations". */
+export const unsubscribeForm = (token: string): string => `unsubscribe/${token}`;
+export const unsubscribeFlowForm = (flowId: string, browserToken: string): string =>
+  `unsubscribe flow/${flowId}/${lastingPart(browserToken)}`;
 
 /** The form that asks for an address, in the browser it was shown in. */
 export const signInForm = (tenantId: string, browserToken: string): string =>

@@ -2,12 +2,13 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-import type { FlowStep } from '../features/proving/flow-steps.rules.js';
+import { isProofFresh } from '../features/proving/flow.states.js';
 import type { ProvingFlow } from '../features/proving/flows.queries.js';
 import type { Method } from '../features/proving/methods.rules.js';
-import type { FlowView, LinkView, Offer } from '../features/redemption/redemption.service.js';
-import { type ConsentTerms, consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal, nextRedemptionStep } from '../features/redemption/redemption.states.js';
+import type { Agreement, FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
+import { consentVersionOf } from '../features/redemption/redemption.service.js';
+import { flowRefusal, nextRedemptionStep, type RedemptionStep } from '../features/redemption/redemption.states.js';
+import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
@@ -43,13 +44,30 @@ export function linkPage(
   });
 }
 
-/** @param found what went wrong in the step before, shown on the page where it can be mended. */
-export function flowPage(view: FlowView, csrf: string, setting: Setting, found: Problem | null = null): Page {
+export interface FlowPageFacts {
+  /** What went wrong in the step before, shown on the page where it can be mended. */
+  found?: Problem | null;
+  /** Shown where the consent is asked for. */
+  terms?: ShownTerms | null;
+  /** To where who declines can ask not to be invited again. */
+  unsubscribePath?: string | null;
+}
+
+export function flowPage(
+  view: FlowView,
+  csrf: string,
+  setting: Setting,
+  { found = null, terms = null, unsubscribePath = null }: FlowPageFacts = {},
+): Page {
   const { flow, offer } = view;
   if (flow.status === 'REDEEMED') return landedPage(offer);
-  if (flow.status === 'DECLINED') return declinedPage(offer);
+  if (flow.status === 'DECLINED') {
+    const form = isProofFresh(flow, setting.now) ? { action: `/r/${flow.id}/unsubscribe`, csrf } : null;
+    return declinedPage(offer, unsubscribePath, form);
+  }
   const refusal = flowRefusal(flow, offer, setting.now);
   if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { offer });
   // A mismatch has a page of its own, with both addresses.
   const alert = found?.code === 'IDENTITY_MISMATCH' && flow.mismatchedEmail ? null : found;
   const shared = {
@@ -60,14 +78,17 @@ export function flowPage(view: FlowView, csrf: string, setting: Setting, found: 
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
-  const [template, facts] = stepPages[nextRedemptionStep(view)](view);
+  const [template, facts] = stepPages[nextRedemptionStep(view)](view, terms);
   return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
 /** By the name of the step that is due. */
-const stepPages: Record<FlowStep, (view: FlowView) => StepPage> = {
-  prove: ({ flow, methods }) => provePage(flow, methods),
-  consent: ({ offer }) => ['consent', { ...consentFacts(offer), ...inviterFacts(offer) }],
+const stepPages: Record<RedemptionStep, (view: FlowView, terms: ShownTerms | null) => StepPage> = {
+  prove: ({ flow, methods }) => provePage(flow, methods, `/r/${flow.id}`),
+  consent: ({ offer }, terms) => [
+    'consent',
+    { ...inviterFacts(offer), email: offer.email, app: offer.appName, ...agreementFacts(offer, terms) },
+  ],
 };
 
 export type StepPage = [PageTemplate, Record<string, unknown>];
@@ -76,19 +97,39 @@ export type StepPage = [PageTemplate, Record<string, unknown>];
 export function provePage(
   flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail'>,
   methods: readonly Method[],
+  flowPath: string,
 ): StepPage {
-  const provider = methods.find((method) => method.providerId !== null);
-  if (provider) return ['sign-in', { provider: provider.displayName, signedInAs: flow.mismatchedEmail }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', {}];
+  const method = currentMethod(flow, methods);
+  const others = methods.filter((each) => each !== method).map((each) => methodFacts(each, flowPath));
+  if (method?.providerId)
+    return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, otherMethods: others }];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', { otherMethods: others }];
 }
 
-/** Of whoever is about to become a guest of the tenant. */
-export function consentFacts(terms: ConsentTerms & { email: string; appName: string | null }): Record<string, unknown> {
+/** The first of the tenant's order, unless the guest has chosen by asking for a code. */
+function currentMethod(
+  { hasPasscode }: Pick<ProvingFlow, 'hasPasscode'>,
+  methods: readonly Method[],
+): Method | undefined {
+  const passcode = methods.find(({ kind }) => kind === 'EMAIL_PASSCODE');
+  return (hasPasscode && passcode) || methods[0];
+}
+
+/** A form of its own for each, so that choosing is one click. */
+function methodFacts({ kind, displayName }: Method, flowPath: string): Record<string, unknown> {
+  const isPasscode = kind === 'EMAIL_PASSCODE';
   return {
-    email: terms.email,
-    app: terms.appName,
-    consentVersion: consentVersionOf(terms),
-    termsOfUseUrl: terms.termsOfUseUrl,
+    action: `${flowPath}/${isPasscode ? 'passcode/send' : 'sign-in'}`,
+    provider: isPasscode ? null : displayName,
+  };
+}
+
+/** What is agreed to with one click. */
+export function agreementFacts(agreement: Agreement, terms: ShownTerms | null): Record<string, unknown> {
+  return {
+    consentVersion: consentVersionOf(agreement),
+    termsOfUseUrl: agreement.termsOfUseUrl,
+    terms: terms && { language: terms.language, html: termsHtml(terms.markdown) },
   };
 }
 
@@ -101,8 +142,13 @@ function landedPage(offer: Offer): Page {
   return page('landed', offer, { app: offer.appName, landingUrl: offer.landingUrl });
 }
 
-export function declinedPage(offer: Offer): Page {
-  return page('declined', offer, { isFinal: offer.declineProven });
+/** @param unsubscribeForm for who proved the address just now, and need not do it again. */
+export function declinedPage(
+  offer: Offer,
+  unsubscribePath: string | null,
+  unsubscribeForm: { action: string; csrf: string } | null = null,
+): Page {
+  return page('declined', offer, { isFinal: offer.declineProven, unsubscribePath, unsubscribeForm });
 }
 
 export interface ProblemFacts {

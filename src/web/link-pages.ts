@@ -3,6 +3,7 @@
  * browser by its cookie, and leaves the link's token behind.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { unsubscribePath } from '../features/invitations/unsubscribe-link.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import { newBrowserToken } from './browser-cookie.js';
 import { problem, problemOf } from './error-pages.js';
@@ -31,7 +32,7 @@ export function registerLinkPages(server: FastifyInstance, tools: PageTools): vo
     linkStep(tools, request, reply, async (ctx, token) => {
       await redemption.declineByLink(ctx, token);
       const { offer } = await redemption.view(ctx, token);
-      return offer ? tools.show(reply, declinedPage(offer)) : reply;
+      return offer ? tools.show(reply, declinedPage(offer, unsubscribePath(ctx.secrets, offer.invitationId))) : reply;
     }),
   );
 

@@ -4,6 +4,7 @@ import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
@@ -15,6 +16,7 @@ export interface PageTools {
   redemption: RedemptionService;
   signIn: SignInService;
   sessions: SessionsService;
+  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
   browserCookie: BrowserCookie;
   sessionCookie: SessionCookie;

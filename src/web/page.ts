@@ -10,11 +10,23 @@ export const pageTemplates = [
   'leaving',
   'landed',
   'declined',
+  'unsubscribe',
+  'unsubscribe-passcode',
+  'unsubscribe-choice',
   'problem',
+  'terms',
   'sign-in-start',
   'signed-in',
   'signed-out',
   'apps',
+  'openid-error',
+  'openid-access',
+  'openid-consent',
+  'openid-logout',
+  'openid-logged-out',
+  'openid-device',
+  'openid-device-confirm',
+  'openid-device-done',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

@@ -1,7 +1,7 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
  * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
- * `link-pages.ts`, `flow-pages.ts` and `saml-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
+ * `link-pages.ts`, `flow-pages.ts`, `saml-pages.ts` and `unsubscribe-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
@@ -10,18 +10,19 @@ import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
-import { fallbackLanguage, type Language, supportedLanguage } from '../kernel/languages.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
+import { languageOf } from './language.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
-import { PageRenderer } from './page-renderer.js';
+import type { PageRenderer } from './page-renderer.js';
 import type { PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
 import { securityHeaders } from './security-headers.js';
@@ -29,6 +30,7 @@ import { SessionCookie } from './session-cookie.js';
 import { registerSignInFlowPages } from './sign-in-flow-pages.js';
 import { registerSignInPages } from './sign-in-pages.js';
 import { registerAssets } from './theme.js';
+import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
 export interface PagesOptions {
   ground: Ground;
@@ -36,7 +38,9 @@ export interface PagesOptions {
   redemption: RedemptionService;
   signIn: SignInService;
   sessions: SessionsService;
+  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
+  renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
 }
@@ -45,19 +49,20 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, proving, redemption, signIn, sessions, publicUrl, templatesDirectory } = options;
-  const renderer = await PageRenderer.load(templatesDirectory);
+  const { ground, renderer, proving, redemption, signIn, sessions, unsubscriptions, publicUrl, templatesDirectory } =
+    options;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     proving,
     redemption,
     signIn,
     sessions,
+    unsubscriptions,
     publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
-    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request) }),
+    setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
     show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
   };
   await registerAssets(server, templatesDirectory);
@@ -77,6 +82,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerSamlPages(pages, tools);
     registerSignInPages(pages, tools);
     registerSignInFlowPages(pages, tools);
+    registerUnsubscribePages(pages, tools);
   });
 }
 
@@ -93,10 +99,4 @@ function showError(
   else log.info({ route, code: found.code, detail: (error as { detail?: string }).detail }, 'a page refused');
   if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
   return tools.show(reply, problemPage(found, tools.setting(request)));
-}
-
-/** The first language of the browser's list that we have (RFC 9110 section 12.5.4; lists come sorted by preference). */
-function languageOf(request: FastifyRequest): Language {
-  const tags = (request.headers['accept-language'] ?? '').split(',').map((range) => range.split(';')[0] ?? '');
-  return tags.map(supportedLanguage).find((language) => language !== null) ?? fallbackLanguage;
 }

@@ -7,7 +7,20 @@ import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { buildTestSchema, type Operation, operationsOf, sampleDocument } from './operations.js';
 
 /** What holds nothing of a tenant by itself: parts that are as open as what they hang on. */
-const parts = ['PageInfo', 'UserError', 'Actor', 'Branding', 'Viewer', 'FeedCheckpoint', 'FeedLagged'];
+const parts = [
+  'PageInfo',
+  'UserError',
+  'Actor',
+  'Branding',
+  'Viewer',
+  'FeedCheckpoint',
+  'FeedLagged',
+  'SignInPolicy',
+  'DomainPolicy',
+  'DomainDecision',
+  'ExplainedMethod',
+  'RedemptionWarning',
+];
 /** The whole world of a guest without a credential. */
 const guestTypes = [
   'Branding',
@@ -16,6 +29,7 @@ const guestTypes = [
   'RedemptionMethod',
   'RedemptionPayload',
   'RedemptionTenant',
+  'RedemptionTerms',
   'UserError',
 ];
 /** For these any credential will do; what they show is protected by type. */
@@ -175,10 +189,13 @@ describe('fields', () => {
   const fieldsOfTenant = [
     ['apiKeys { totalCount }', 'API_KEY_READ'],
     ['externalUsers { totalCount }', 'EXTERNAL_USER_READ'],
+    ['termsOfUse { version }', 'TENANT_READ'],
     ['groups { totalCount }', 'GROUP_READ'],
     ['apps { totalCount }', 'APP_READ'],
     ['identityProviders { totalCount }', 'IDENTITY_PROVIDER_READ'],
+    ['partners { totalCount }', 'PARTNER_READ'],
     ['invitations { totalCount }', 'INVITATION_READ'],
+    ['unsubscribedRecipients { totalCount }', 'INVITATION_READ'],
     ['bulkInvites { totalCount }', 'INVITATION_READ'],
     ['invitationCounts { total }', 'INVITATION_READ'],
     ['redemptionFunnel { invited }', 'INVITATION_READ'],

@@ -38,6 +38,7 @@ interface Attempt {
   code?: string;
 }
 
+const signInPolicy = { order: ['EMAIL_PASSCODE'] };
 const oidc = { issuer: 'https://login.example', clientId: 'x' };
 const saml = { metadataUrl: 'https://login.intruder.example/metadata' };
 
@@ -46,6 +47,10 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   createTenant: () => [],
   updateTenant: (_, { tenantId }) => [{ input: { tenantId, displayName: 'Taken over' } }],
   updateTenantBranding: (_, { tenantId }) => [{ input: { tenantId, accentColor: '#ff0000' } }],
+  publishTermsOfUse: (_, { tenantId }) => [
+    { input: { tenantId, texts: [{ language: 'en', markdown: 'Everything is ours.' }] } },
+  ],
+  withdrawTermsOfUse: (_, { tenantId }) => [{ input: { tenantId } }],
   createApiKey: (_, { tenantId }) => [
     { input: { tenantId, name: 'Intruder', permissions: ['TENANT_READ'] } },
     { input: { tenantId: null, name: 'Intruder', permissions: ['TENANT_READ'] }, code: 'INVALID' },
@@ -83,6 +88,11 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
     { input: { identityProviderId, saml } },
   ],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  createPartner: (_, { tenantId }) => [{ input: { tenantId, displayName: 'Intruder', domains: ['intruder.example'] } }],
+  updatePartner: (_, { partnerId }) => [{ input: { partnerId, signInPolicy } }],
+  deletePartner: (_, { partnerId }) => [{ input: { partnerId } }],
+  updateSignInPolicy: (_, { tenantId }) => [{ input: { tenantId, ...signInPolicy } }],
+  updateDomainPolicy: (_, { tenantId }) => [{ input: { tenantId, rule: 'ALLOW_ANY' } }],
   endSession: (_, { sessionId }) => [{ input: { sessionId } }],
   endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],
@@ -251,6 +261,12 @@ const queries: Record<string, (foreign: PopulatedTenant) => { document: string; 
   tenant: ({ id, slug }) => [
     { document: `{ tenant(id: "${id}") { id } }`, data: { tenant: null } },
     { document: `{ tenant(slug: "${slug}") { id } }`, data: { tenant: null } },
+  ],
+  explainRedemption: ({ id }) => [
+    {
+      document: `{ explainRedemption(tenantId: "${id}", email: "ana@fabrikam.example") { address } }`,
+      data: { explainRedemption: null },
+    },
   ],
   tenants: () => [{ document: '{ tenants { nodes { id } } }', data: null }],
   viewer: () => [{ document: '{ viewer { tenant { id } } }', data: { viewer: { tenant: { id: mine.id } } } }],
@@ -430,7 +446,11 @@ describe('every table', () => {
       from pg_constraint c join pg_namespace n on n.oid = c.connamespace where c.contype = 'f' and n.nspname = 'public'`,
     );
     const loose = keys.filter(({ target, columns }) => target !== 'tenant' && !columns.includes('tenant_id'));
-    expect(loose.map(({ source, target }) => `${source} -> ${target}`)).toEqual(['passcode -> redemption_flow']);
+    // A tenant's own id is its terms' tenant_id.
+    expect(loose.map(({ source, target }) => `${source} -> ${target}`).sort()).toEqual([
+      'passcode -> redemption_flow',
+      'tenant -> terms_of_use',
+    ]);
     const tied = new Set(keys.map(({ source }) => source));
     const scoped = await gateway.sql<{ name: string }>(
       `select table_name as name from information_schema.columns where table_schema = 'public' and column_name = 'tenant_id' order by 1`,

@@ -23,6 +23,7 @@ export type ForeignId =
   | 'appId'
   | 'appAssignmentId'
   | 'identityProviderId'
+  | 'partnerId'
   | 'invitationId'
   | 'bulkInviteId'
   | 'redemptionId'
@@ -56,6 +57,13 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
     { tenantId, kind: 'OIDC', displayName: 'Partner', domains: [`${slug}.test`], oidc },
     'identityProvider',
   );
+  const partner = { tenantId, displayName: 'Partner', domains: [`${slug}.test`] };
+  const partnerId = await make('createPartner', partner, 'partner');
+  await gateway.ask(
+    'mutation ($input: PublishTermsOfUseInput!) { publishTermsOfUse(input: $input) { userErrors { code field message } } }',
+    { input: { tenantId, texts: [{ language: 'en', markdown: 'Be kind.' }] } },
+    { key },
+  );
   const email = 'ana@fabrikam.example';
   const grants = { appIds: [appId], groupIds: [groupId], landingAppId: appId };
   const { id: invitationId, redeemUrl, externalUserId } = await gateway.inviteUser({ tenantId, email, ...grants });
@@ -81,6 +89,7 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
       appId,
       appAssignmentId,
       identityProviderId,
+      partnerId,
       invitationId,
       bulkInviteId,
       redemptionId,

@@ -67,6 +67,21 @@ async function lookupsWhile(followers: Following[], count: number): Promise<numb
   return lookups() - before;
 }
 
+/** Whoever reads invitations meanwhile gets what a server answers that is shutting down. */
+async function whileInvitationsCannotBeRead(work: () => Promise<void>): Promise<void> {
+  await gateway.sql(`
+    create function shutting_down() returns boolean language plpgsql as
+      $$ begin raise exception 'shutting down' using errcode = 'cannot_connect_now'; end $$;
+    alter table invitation rename to kept_invitation;
+    create view invitation as select * from kept_invitation where shutting_down()`);
+  try {
+    await work();
+  } finally {
+    await gateway.sql(`
+      drop view invitation; drop function shutting_down(); alter table kept_invitation rename to invitation`);
+  }
+}
+
 describe('subscribers of the same document, variables and rights', () => {
   it('share one execution per event, and get the same', async () => {
     const followers = await followMany(20);
@@ -239,6 +254,23 @@ describe('a group that falls behind', () => {
     for (const follower of followers) {
       expect(new Set(ids(follower)).size).toBe(1301);
       expect(follower.lagged).toBeNull();
+    }
+  });
+});
+
+describe('an event that cannot be looked up, as the database is out of reach,', () => {
+  it('waits until it can be, and is then told whole to everyone', async () => {
+    const invitationId = await invite();
+    const followers = await followMany(3);
+    await whileInvitationsCannotBeRead(async () => {
+      const before = lookups();
+      await writeEvents(1, invitationId);
+      await until(() => lookups() > before, 'the first try');
+    });
+    await until(() => followers.every(({ events }) => events.length === 1), 'the event');
+    for (const { events, errors } of followers) {
+      expect(events[0]?.invitation).toEqual({ id: invitationId });
+      expect(errors).toEqual([]);
     }
   });
 });

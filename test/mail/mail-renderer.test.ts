@@ -74,8 +74,9 @@ describe('an invitation', () => {
 
   it('has one button, and its address to read below', () => {
     const { html } = renderer.render(invitation({ brand: { ...brand, privacyStatementUrl: null } }));
-    expect(html.match(/<a /g)).toHaveLength(1);
-    expect(html).toContain(`<a href="${redeemUrl}"`);
+    expect(html.match(/<a href="[^"]*" class="button"/g)).toEqual([`<a href="${redeemUrl}" class="button"`]);
+    expect(html.match(/<a /g)).toHaveLength(2);
+    expect(html).toContain('/unsubscribe/');
     expect(html).toContain(`>${redeemUrl}</p>`);
   });
 

@@ -69,7 +69,7 @@ export class GuestBrowser {
   }
 }
 
-async function readPage(url: URL, response: Response): Promise<WebPage> {
+export async function readPage(url: URL, response: Response): Promise<WebPage> {
   const html = await response.text();
   const forms = [...html.matchAll(/<form[^>]* action="([^"]*)"[^>]*>(.*?)<\/form>/gs)].map(
     ([, action = '', body = '']) => ({

@@ -8,6 +8,7 @@ import { problem, problemCodes } from '../../src/web/error-pages.js';
 import { flowPage, leavingPage, linkPage, problemPage } from '../../src/web/guest-pages.js';
 import type { Page } from '../../src/web/page.js';
 import { PageRenderer } from '../../src/web/page-renderer.js';
+import { unsubscribeFlowPage, unsubscribePage } from '../../src/web/unsubscribe-page.js';
 
 const templates = join(import.meta.dirname, '../../templates');
 const now = new Date('2026-11-20T12:00:00Z');
@@ -19,6 +20,8 @@ const signIn = {
   issuer: 'https://login.fabrikam.example',
 } as const;
 const passcode = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' } as const;
+
+const terms = { version: 2, language: 'en', hash: 'a hash', markdown: '# House rules\n\n* Be kind.' } as const;
 
 let renderer: PageRenderer;
 beforeAll(async () => {
@@ -36,6 +39,7 @@ function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offe
     inviterName: 'Kim Min-ji',
     inviterRevoked: false,
     isOwnDomain: false,
+    domainRefusal: null,
     accountEnabled: true,
     appGrants: [],
     message: 'Welcome\n\nto the project',
@@ -52,6 +56,7 @@ function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offe
     supportEmail: 'help@contoso.example',
     privacyStatementUrl: 'https://contoso.example/privacy',
     termsOfUseUrl: 'https://contoso.example/terms',
+    terms: null,
     appName: 'Order Desk',
     landingUrl: 'https://orders.contoso.example/',
     ...change,
@@ -114,12 +119,25 @@ function pagesIn(language: Offer['language']): Page[] {
       setting,
     ),
     flowPage(viewOf(offer), 'csrf', setting),
-    flowPage(viewOf(offer, { hasPasscode: true }), 'csrf', setting, problem('RATE_LIMITED', 61)),
+    flowPage(viewOf(offer, { hasPasscode: true }), 'csrf', setting, { found: problem('RATE_LIMITED', 61) }),
     flowPage(viewOf(offer, {}, { methods: [signIn] }), 'csrf', setting),
+    flowPage(viewOf(offer, {}, { methods: [signIn, passcode] }), 'csrf', setting),
+    flowPage(viewOf(offer, { hasPasscode: true }, { methods: [signIn, passcode] }), 'csrf', setting),
+    flowPage(viewOf(offer, {}, { methods: [passcode, signIn] }), 'csrf', setting),
     flowPage(viewOf(offer, { mismatchedEmail: 's•••@x•••.example' }, { methods: [signIn] }), 'csrf', setting),
     flowPage(viewOf(offer, { status: 'PROVEN' }, { isProven: true }), 'csrf', setting),
+    flowPage(viewOf(offer, { status: 'PROVEN' }, { isProven: true }), 'csrf', setting, { terms }),
     flowPage(viewOf(offer, { status: 'REDEEMED' }), 'csrf', setting),
-    flowPage(viewOf(offer, { status: 'DECLINED' }), 'csrf', setting),
+    flowPage(viewOf(offer, { status: 'DECLINED' }), 'csrf', setting, { unsubscribePath: '/unsubscribe/token' }),
+    flowPage(viewOf(offer, { status: 'DECLINED', provenAt: now }), 'csrf', setting),
+    unsubscribePage(offer, 'token', 'csrf'),
+    unsubscribeFlowPage(
+      { flowId: 'rdm_1', recipient: offer, isProven: false, isUnsubscribed: false },
+      'csrf',
+      problem('PASSCODE_WRONG'),
+    ),
+    unsubscribeFlowPage({ flowId: 'rdm_1', recipient: offer, isProven: true, isUnsubscribed: false }, 'csrf', null),
+    unsubscribeFlowPage({ flowId: 'rdm_1', recipient: offer, isProven: true, isUnsubscribed: true }, 'csrf', null),
     leavingPage(offer, { url: 'https://orders.contoso.example/?a=1&b=2', name: 'Order Desk', reason: 'app' }),
     leavingPage(offer, { url: 'https://login.fabrikam.example/', name: 'Fabrikam', reason: 'provider' }),
     ...problemCodes.map((code) => problemPage(problem(code), setting, { offer, continueTo: '/r/rdm_1' })),
@@ -153,7 +171,9 @@ describe.each(languages)('every page in %s', (language) => {
   it('leads each form to a step of its own, with its token', () => {
     for (const page of pagesIn(language)) {
       for (const [form] of renderer.render(page).matchAll(/<form.*?<\/form>/gs)) {
-        expect(form).toMatch(/method="post" action="\/(redeem\/token|r\/rdm_1)(\/[a-z/-]+)?"/);
+        expect(form).toMatch(
+          /method="post" action="\/(redeem\/token|r\/rdm_1|unsubscribe\/token|u\/rdm_1)(\/[a-z/-]+)?"/,
+        );
         expect(form).toContain('<input type="hidden" name="csrf" value="csrf">');
         expect(form.match(/<button/g)).toHaveLength(1);
       }

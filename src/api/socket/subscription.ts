@@ -2,6 +2,7 @@
  * One subscription of one socket: alone until it has caught up, then in the group of those who asked for the same. Each event
  * is resolved in a context of its own, so that nothing loaded for one event is answered for the next.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import {
   createSourceEventStream,
   type ExecutionArgs,
@@ -10,6 +11,7 @@ import {
   getOperationAST,
   Kind,
 } from 'graphql';
+import { isOutage } from '../../database/outage.js';
 import type { Actor } from '../../kernel/actor.js';
 import { inNewScope, type ScopeFacts } from '../../kernel/scope.js';
 import { isShareable, type ShareableStream } from '../../kernel/shareable-stream.js';
@@ -143,7 +145,29 @@ class Subscription implements AsyncIterableIterator<ExecutionResult> {
   }
 }
 
+/** An item whose answer met an outage of the database is asked again; those after it wait, so that nobody gets half of it. */
+const OUTAGE_TRIES = 30;
+const RETRY_MILLISECONDS = 1000;
+
 async function executeItem(
+  parts: SubscriptionParts,
+  args: ExecutionArgs,
+  facts: ScopeFacts,
+  actor: Actor,
+): Promise<ExecutionResult> {
+  let result = await executeOnce(parts, args, facts, actor);
+  for (let tries = 1; tries < OUTAGE_TRIES && metOutage(result); tries++) {
+    await wait(RETRY_MILLISECONDS);
+    result = await executeOnce(parts, args, facts, actor);
+  }
+  return result;
+}
+
+function metOutage({ errors = [] }: ExecutionResult): boolean {
+  return errors.some(({ originalError }) => isOutage(originalError));
+}
+
+async function executeOnce(
   { ground, tracing }: SubscriptionParts,
   args: ExecutionArgs,
   facts: ScopeFacts,

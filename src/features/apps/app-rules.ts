@@ -14,10 +14,10 @@ export function checkName(valid: Validation, name: string): Pick<App, 'displayNa
 }
 
 /** Kept as given: relying parties send them character by character, a normal form would not match (RFC 9700 section 2.1). */
-export function checkRedirectUris(valid: Validation, given: string[]): string[] {
-  const uris = valid.list(given, MAX_LIST_LENGTH, 'redirectUris');
+export function checkRedirectUris(valid: Validation, given: string[], name = 'redirectUris'): string[] {
+  const uris = valid.list(given, MAX_LIST_LENGTH, name);
   for (const [index, uri] of uris.entries()) {
-    const field = ['redirectUris', String(index)];
+    const field = [name, String(index)];
     if (uriCharacters.test(uri)) valid.url(uri, ...field);
     else valid.add('INVALID', field, 'A URL has no spaces, and other than ASCII characters are percent-encoded.');
   }

@@ -1,8 +1,64 @@
 /** What callers send about apps and assignments. */
-import { Field, ID, InputType } from 'type-graphql';
+import { Field, ID, InputType, Int } from 'type-graphql';
+import {
+  type ClientAuthentication,
+  ClientAuthenticationEnum,
+  type GrantType,
+  GrantTypeEnum,
+  type SigningAlgorithm,
+  SigningAlgorithmEnum,
+  type SubjectType,
+  SubjectTypeEnum,
+} from './app.entity.js';
+
+/** What an app is as an OpenID Connect client. Left out: the default when it is registered, as it is when it is updated. */
+@InputType()
+class ClientSettingsInput {
+  @Field(() => String, { nullable: true, description: 'An https URL; null: the home page is opened instead.' })
+  initiateLoginUrl?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'An https URL.' })
+  logoUrl?: string | null;
+
+  @Field(() => [String], { nullable: true, description: 'https URLs, compared character by character. Default: none.' })
+  postLogoutRedirectUris?: string[] | null;
+
+  @Field(() => String, { nullable: true, description: 'An https URL.' })
+  backchannelLogoutUrl?: string | null;
+
+  @Field(() => [GrantTypeEnum], { nullable: true, description: 'Default: AUTHORIZATION_CODE, REFRESH_TOKEN.' })
+  grantTypes?: GrantType[] | null;
+
+  @Field(() => ClientAuthenticationEnum, { nullable: true, description: 'Default: CLIENT_SECRET_BASIC.' })
+  clientAuthentication?: ClientAuthentication | null;
+
+  @Field(() => String, { nullable: true, description: 'A JSON Web Key Set of public keys, as JSON (RFC 7517).' })
+  jwks?: string | null;
+
+  @Field(() => String, { nullable: true, description: 'An https URL of a JSON Web Key Set.' })
+  jwksUrl?: string | null;
+
+  @Field(() => SigningAlgorithmEnum, { nullable: true, description: 'Default: ES256.' })
+  signingAlgorithm?: SigningAlgorithm | null;
+
+  @Field(() => SubjectTypeEnum, { nullable: true, description: 'Default: PUBLIC.' })
+  subjectType?: SubjectType | null;
+
+  @Field(() => Int, { nullable: true, description: '60 to 300. Default: 300.' })
+  accessTokenLifetimeSeconds?: number | null;
+
+  @Field(() => Int, { nullable: true, description: '1 to 365. Default: 14.' })
+  refreshTokenLifetimeDays?: number | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Default: false.' })
+  secondFactorRequired?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Default: false.' })
+  consentRequired?: boolean | null;
+}
 
 @InputType()
-export class RegisterAppInput {
+export class RegisterAppInput extends ClientSettingsInput {
   @Field(() => ID)
   tenantId!: string;
 
@@ -26,7 +82,7 @@ export class RegisterAppInput {
 }
 
 @InputType({ description: 'Fields left out stay as they are.' })
-export class UpdateAppInput {
+export class UpdateAppInput extends ClientSettingsInput {
   @Field(() => ID)
   appId!: string;
 
@@ -44,6 +100,9 @@ export class UpdateAppInput {
 
   @Field(() => Boolean, { nullable: true })
   assignmentRequired?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true })
+  enabled?: boolean | null;
 }
 
 @InputType()

@@ -15,8 +15,10 @@ import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import { App } from './app.entity.js';
 import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
+import { type ClientSettings, checkClient, checkClientSettings, defaultClientSettings } from './client-rules.js';
+import { ringIssuerChanged } from './issuer-channel.js';
 
-export interface NewApp {
+export interface NewApp extends ClientSettings {
   tenantId: string;
   displayName: string;
   homePageUrl: string;
@@ -25,13 +27,14 @@ export interface NewApp {
   assignmentRequired: boolean;
 }
 
-export interface AppChange {
+export interface AppChange extends ClientSettings {
   appId: string;
   displayName?: string | null;
   homePageUrl?: string | null;
   redirectUris?: string[] | null;
   roles?: string[] | null;
   assignmentRequired?: boolean | null;
+  enabled?: boolean | null;
 }
 
 /** The secret is known to whoever asked, once. */
@@ -50,7 +53,10 @@ export class AppsService {
     const id = newId('App');
     const clientSecret = randomToken();
     await refusingTakenName(
-      ctx.transaction(tenantId, (tx) => insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now())),
+      ctx.transaction(tenantId, async (tx) => {
+        await insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now());
+        await ringIssuerChanged(tx, tenantId);
+      }),
     );
     return { id, clientSecret };
   }
@@ -62,7 +68,9 @@ export class AppsService {
       ctx.transaction(tenantId, async (tx) => {
         const app = await lockApp(tx, input.appId);
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
+        checkClient({ ...app, ...change });
         Object.assign(app, change);
+        await ringIssuerChanged(tx, tenantId);
       }),
     );
     return input.appId;
@@ -73,8 +81,9 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, appId);
     const app = await rowById(ctx, App, appId);
     if (!app) throw unknownApp();
-    await ctx.transaction(tenantId, async ({ db }) => {
-      await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(db);
+    await ctx.transaction(tenantId, async (tx) => {
+      await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
+      await ringIssuerChanged(tx, tenantId);
     });
     return app;
   }
@@ -92,7 +101,7 @@ export class AppsService {
   }
 }
 
-function checkNewApp(input: NewApp): Omit<NewApp, 'displayName'> & Pick<App, 'displayName' | 'nameKey'> {
+function checkNewApp(input: NewApp) {
   const valid = new Validation();
   const app = {
     tenantId: input.tenantId,
@@ -101,12 +110,16 @@ function checkNewApp(input: NewApp): Omit<NewApp, 'displayName'> & Pick<App, 'di
     redirectUris: checkRedirectUris(valid, input.redirectUris),
     roles: checkRoles(valid, input.roles),
     assignmentRequired: input.assignmentRequired,
+    ...defaultClientSettings,
+    ...checkClientSettings(valid, input),
   };
   valid.done();
+  checkClient(app);
   return app;
 }
 
-function checkChange({ displayName, homePageUrl, redirectUris, roles, assignmentRequired }: AppChange): Partial<App> {
+function checkChange(input: AppChange): Partial<App> {
+  const { displayName, homePageUrl, redirectUris, roles, assignmentRequired, enabled } = input;
   const valid = new Validation();
   const change = {
     ...(displayName != null && checkName(valid, displayName)),
@@ -114,6 +127,8 @@ function checkChange({ displayName, homePageUrl, redirectUris, roles, assignment
     ...(redirectUris != null && { redirectUris: checkRedirectUris(valid, redirectUris) }),
     ...(roles != null && { roles: checkRoles(valid, roles) }),
     ...(assignmentRequired != null && { assignmentRequired }),
+    ...(enabled != null && { enabled }),
+    ...checkClientSettings(valid, input),
   };
   valid.done();
   return change;
@@ -129,9 +144,15 @@ async function insertApp(
 ): Promise<void> {
   await sql`
     insert into app (id, tenant_id, display_name, name_key, client_id, client_secret_hash, home_page_url, redirect_uris,
-      assignment_required, roles, created_at)
+      assignment_required, roles, initiate_login_url, logo_url, post_logout_redirect_uris, backchannel_logout_url,
+      grant_types, client_authentication, jwks, jwks_url, signing_algorithm, subject_type, access_token_lifetime_seconds,
+      refresh_token_lifetime_days, second_factor_required, consent_required, created_at)
     values (${id}, ${app.tenantId}, ${app.displayName}, ${app.nameKey}, ${id}, ${clientSecretHash}, ${app.homePageUrl},
-      ${app.redirectUris}, ${app.assignmentRequired}, ${app.roles}, ${createdAt})`.execute(tx.db);
+      ${app.redirectUris}, ${app.assignmentRequired}, ${app.roles}, ${app.initiateLoginUrl}, ${app.logoUrl},
+      ${app.postLogoutRedirectUris}, ${app.backchannelLogoutUrl}, ${app.grantTypes}, ${app.clientAuthentication},
+      ${app.jwks && JSON.stringify(app.jwks)}::jsonb, ${app.jwksUrl}, ${app.signingAlgorithm}, ${app.subjectType},
+      ${app.accessTokenLifetimeSeconds}, ${app.refreshTokenLifetimeDays}, ${app.secondFactorRequired},
+      ${app.consentRequired}, ${createdAt})`.execute(tx.db);
 }
 
 /** Whoever assigns a role holds the app, too, so that no role in use is taken away meanwhile. */

@@ -2,9 +2,9 @@
  * What one row of a batch asks for, pure: the row's own values, and where it gives none the batch's defaults. Whether what
  * is asked for is possible is decided with the invitations (`invitation-request.ts`).
  */
-import type { Row } from '../../database/table.js';
 import type { UserErrorEntry } from '../../kernel/errors.js';
 import {
+  type AddressPolicy,
   checkRequest,
   csvFieldNames,
   type FieldNames,
@@ -12,7 +12,6 @@ import {
   inputFieldNames,
 } from '../invitations/invitation-request.rules.js';
 import type { InvitationTargets } from '../invitations/invitation-targets.queries.js';
-import type { Tenant } from '../tenants/tenant.entity.js';
 import type { InviteRowText } from './invite-csv-columns.js';
 
 /** What is the same for many rows. Address, name and copies are a row's own. */
@@ -45,7 +44,7 @@ export function requestOf(row: InviteRowText, defaults: BulkInviteDefaults): Inv
 /** What is wrong with the defaults, said once instead of in every row. */
 export function checkDefaults(
   defaults: BulkInviteDefaults,
-  tenant: Pick<Row<Tenant>, 'ownDomains'>,
+  tenant: AddressPolicy,
   targets: InvitationTargets,
 ): UserErrorEntry[] {
   const { errors } = checkRequest(

@@ -1,24 +1,7 @@
-/** Writing the domains of a provider: what another provider of the tenant has is TAKEN. Their shape is `provider-domains.ts`. */
+/** Writing the domains of a provider: what another provider of the tenant has is TAKEN. Their shape is `kernel/domain-patterns.ts`. */
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
 import { UserError, userErrorEntry } from '../../kernel/errors.js';
-import type { Validation } from '../../request/validation.js';
-import { parseProviderDomains } from './provider-domains.js';
-
-const MAX_DOMAINS = 500;
-
-/** @returns patterns in normal form, one per domain as given, so that places in the list stay. */
-export function checkDomains(valid: Validation, given: string[]): string[] {
-  const domains = valid.list(given, MAX_DOMAINS, 'domains');
-  const { errors } = parseProviderDomains(domains);
-  for (const { code, field, message } of errors) valid.add(code, field ?? ['domains'], message);
-  const patterns = domains.map((domain) => parseProviderDomains([domain]).patterns[0] ?? domain);
-  for (const [index, pattern] of patterns.entries()) {
-    if (patterns.indexOf(pattern) < index)
-      valid.add('TAKEN', ['domains', String(index)], 'This domain is listed twice.');
-  }
-  return patterns;
-}
 
 /** @throws UserError TAKEN at each domain another provider of the tenant has. */
 export async function replaceDomains(tx: Tx, providerId: string, patterns: string[]): Promise<void> {

@@ -1,4 +1,4 @@
-/** What an identity provider may look like (pure): issuer, client, scopes. Domains are `provider-domains.ts`. */
+/** What an identity provider may look like (pure): issuer, client, scopes. Domains are `kernel/domain-patterns.ts`. */
 import type { Validation } from '../../request/validation.js';
 import { isSharedByOrganisations } from './shared-issuers.rules.js';
 

@@ -8,16 +8,16 @@ import type { Db, Tx } from '../../database/transaction.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { Secrets } from '../../kernel/secrets.js';
+import { checkDomains } from '../../request/domain-list.js';
 import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 import type { OpenIdConnectSettings, ProviderSettings, SamlSettings } from './connector.port.js';
 import { IdentityProvider } from './identity-provider.entity.js';
-import { checkDomains, replaceDomains } from './identity-provider-domains.js';
+import { replaceDomains } from './identity-provider-domains.js';
 import { checkClientId, checkClientSecret, checkIssuer, checkScopes } from './identity-provider-rules.js';
 import { samlProviderOf } from './identity-providers.queries.js';
-import type { RouteCandidate } from './routing.rules.js';
 import {
   type NewSaml,
   openPrivateKey,
@@ -219,21 +219,6 @@ function tenantOfProvider(ctx: RequestContext, id: string): Promise<string> {
 
 function unknownProvider(): UserError {
   return refuse('NOT_FOUND', { field: ['identityProviderId'] });
-}
-
-export interface ProviderCandidate extends RouteCandidate {
-  kind: IdentityProviderKind;
-  displayName: string;
-  issuer: string | null;
-}
-
-/** What `routeAddress` chooses from: the patterns of the tenant's enabled providers. */
-export async function providersForDomain(db: Db, tenantId: string): Promise<ProviderCandidate[]> {
-  const { rows } = await sql<ProviderCandidate>`
-    select p.id as "providerId", d.pattern, p.kind, p.display_name as "displayName", p.issuer
-    from identity_provider_domain d join identity_provider p on p.id = d.identity_provider_id
-    where d.tenant_id = ${tenantId} and p.enabled`.execute(db);
-  return rows;
 }
 
 export type LoadedProvider = ProviderSettings & { displayName: string; enabled: boolean };

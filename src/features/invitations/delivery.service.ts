@@ -16,6 +16,7 @@ import { invitationCopyMail, invitationMail, type MailFacts } from './invitation
 import { deliveryAfter, deliveryStatuses, statusAt } from './invitation.states.js';
 import { redeemUrl, remakeLink } from './invitation-link.service.js';
 import { type LinkVersion, makeMailKey } from './mail-key.service.js';
+import { unsubscribePath } from './unsubscribe-link.service.js';
 
 export type { LinkVersion };
 
@@ -86,7 +87,11 @@ export class InvitationMails {
         'SECRET_KEYS no longer holds the key this link was made with. Put it back, or resend the invitation.',
       );
     const key = makeMailKey(ctx.secrets, { invitationId: id, linkVersion });
-    const mail = invitationMail(await this.#facts(ctx, found), key, redeemUrl(this.#publicUrl, token), now);
+    const links = {
+      redeemUrl: redeemUrl(this.#publicUrl, token),
+      unsubscribeUrl: new URL(unsubscribePath(ctx.secrets, id), this.#publicUrl).href,
+    };
+    const mail = invitationMail(await this.#facts(ctx, found), key, links, now);
     return { ...mail, tenantId };
   }
 

@@ -2,12 +2,11 @@
  * From what an inviter asks to what can be stored, pure: every problem of a request is found at once and nothing is
  * dropped in silence. Apps and groups have been looked up before (`invitation-targets.ts`).
  */
-import type { Row } from '../../database/table.js';
 import { type EmailAddress, parseEmailAddress } from '../../kernel/email-address.js';
 import { type UserErrorCode, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { supportedLanguage } from '../../kernel/languages.js';
 import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
-import type { Tenant } from '../tenants/tenant.entity.js';
+import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { DEFAULT_EXPIRES_IN_DAYS, MAX_EXPIRES_IN_DAYS, MIN_EXPIRES_IN_DAYS } from './invitation.states.js';
 import type { InvitationTargets } from './invitation-targets.queries.js';
 
@@ -64,11 +63,16 @@ const MAX_MESSAGE_LENGTH = 5000;
 const MAX_CC_RECIPIENTS = 10;
 const MAX_GRANTS = 50;
 
+/** What an address is held against. */
+export interface AddressPolicy extends DomainPolicy {
+  ownDomains: readonly string[];
+}
+
 export type CheckedRequest = { checked: CheckedInvitation; errors: [] } | { checked: null; errors: UserErrorEntry[] };
 
 export function checkRequest(
   request: InvitationRequest,
-  tenant: Pick<Row<Tenant>, 'ownDomains'>,
+  tenant: AddressPolicy,
   targets: InvitationTargets,
   names: FieldNames,
 ): CheckedRequest {
@@ -95,18 +99,20 @@ export function checkRequest(
     : { checked: null, errors };
 }
 
-type Refuse = (code: UserErrorCode, field: string[], message?: string) => null;
+export type Refuse = (code: UserErrorCode, field: string[], message?: string) => null;
 
-function checkAddress(
-  text: string | null,
-  tenant: Pick<Row<Tenant>, 'ownDomains'>,
-  refuse: Refuse,
-): EmailAddress | null {
+export function checkAddress(text: string | null, tenant: AddressPolicy, refuse: Refuse): EmailAddress | null {
   if (!text?.trim()) return refuse('REQUIRED', ['email']);
   if ((text.match(/@/g) ?? []).length > 1 && /[,;]/.test(text)) return refuse('GROUP_ADDRESS', ['email']);
   const address = parseEmailAddress(text);
   if (!address) return refuse('ADDRESS_INVALID', ['email']);
-  return tenant.ownDomains.includes(address.domain) ? refuse('OWN_DOMAIN', ['email']) : address;
+  const refusal = addressRefusal(tenant, address.domain);
+  return refusal ? refuse(refusal, ['email']) : address;
+}
+
+/** Why nobody of this domain is invited; null: they may be. */
+export function addressRefusal(tenant: AddressPolicy, domain: string): UserErrorCode | null {
+  return tenant.ownDomains.includes(domain) ? 'OWN_DOMAIN' : domainVerdict(tenant, domain).refusal;
 }
 
 function checkName(name: string | null, field: string, refuse: Refuse): string | null {

@@ -24,8 +24,18 @@ export interface MailFacts {
   appName: string | null;
 }
 
+export interface InvitationLinks {
+  redeemUrl: string;
+  unsubscribeUrl: string;
+}
+
 /** @param mailKey see `mail-key.service.ts` */
-export function invitationMail(facts: MailFacts, mailKey: string, redeemUrl: string, sentAt: Date): InvitationMail {
+export function invitationMail(
+  facts: MailFacts,
+  mailKey: string,
+  links: InvitationLinks,
+  sentAt: Date,
+): InvitationMail {
   const { invitation } = facts;
   return {
     template: 'invitation',
@@ -33,7 +43,7 @@ export function invitationMail(facts: MailFacts, mailKey: string, redeemUrl: str
     to: { name: invitation.displayName, address: invitation.email },
     guestName: invitation.displayName,
     ...content(facts),
-    redeemUrl,
+    ...links,
     sentAt,
     expiresAt: invitation.expiresAt,
   };

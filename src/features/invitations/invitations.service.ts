@@ -7,7 +7,7 @@ import { addJobs } from '../../database/add-job.js';
 import type { Row } from '../../database/table.js';
 import type { Tx } from '../../database/transaction.js';
 import { recordEvents } from '../../events/record-events.js';
-import { parseEmailAddress } from '../../kernel/email-address.js';
+import { domainOf, parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { currentTraceparent } from '../../kernel/scope.js';
@@ -22,7 +22,7 @@ import { Invitation } from './invitation.entity.js';
 import { DEFAULT_EXPIRES_IN_DAYS, expiryOf, mayTransition, refusalByStatus, statusAt } from './invitation.states.js';
 import { makeLink, redeemUrl } from './invitation-link.service.js';
 import { mailJobs } from './invitation-mail-jobs.service.js';
-import { checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
+import { addressRefusal, checkRequest, type InvitationRequest, inputFieldNames } from './invitation-request.rules.js';
 import { findTargets } from './invitation-targets.queries.js';
 import { clearTheWay, type InviteOutcome, inviteAll, NOT_LOOKED_AT, type ToInvite } from './invite.service.js';
 import type { MailLimits } from './mail-limits.service.js';
@@ -142,11 +142,14 @@ export class InvitationsService {
   /** A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open. */
   async resend(ctx: RequestContext, invitationId: string): Promise<Invited> {
     const tenantId = await tenantOf(ctx, 'Invitation', Invitation, invitationId, 'invitationId');
+    const tenant = await this.#tenants.get(ctx, tenantId);
     return ctx.transaction(tenantId, async (tx) => {
       const invitation = await lockInvitation(ctx, tx, invitationId);
       const now = ctx.clock.now();
       if (!mayTransition('resend', invitation, now)) throw refuseByStatus(invitation, now);
-      await refuseNewerPending(tx, invitation);
+      const unwelcome = tenant && addressRefusal(tenant, domainOf(invitation.emailKey));
+      if (unwelcome) throw refuse(unwelcome, { field: ['invitationId'] });
+      await refuseWhatIsInTheWay(tx, invitation);
       const linkVersion = invitation.linkVersion + 1;
       await this.#replaceLink(ctx, tx, invitation, linkVersion, now);
       await recordEvents(tx, [{ type: 'RESENT', at: now, actor: ctx.actor, invitationId }]);
@@ -229,13 +232,18 @@ export async function lockInvitations(tx: Tx, invitationIds: readonly string[]):
   );
 }
 
-async function refuseNewerPending(tx: Tx, invitation: Row<Invitation>): Promise<void> {
-  const { rows } = await sql`
-    select from invitation
-    where tenant_id = ${invitation.tenantId} and email_key = ${invitation.emailKey} and status = 'PENDING' and id <> ${invitation.id}`.execute(
-    tx.db,
-  );
-  if (rows.length > 0) throw refuse('ALREADY_INVITED', { field: ['invitationId'] });
+/** A newer invitation, or that the person wants no more mails of this tenant. */
+async function refuseWhatIsInTheWay(tx: Tx, { id, tenantId, emailKey }: Row<Invitation>): Promise<void> {
+  const { rows } = await sql<{ hasNewer: boolean; isUnsubscribed: boolean }>`
+    select exists (
+        select from invitation
+        where tenant_id = ${tenantId} and email_key = ${emailKey} and status = 'PENDING' and id <> ${id}
+      ) as "hasNewer",
+      exists (
+        select from unsubscribed_recipient where tenant_id = ${tenantId} and email_key = ${emailKey}
+      ) as "isUnsubscribed"`.execute(tx.db);
+  if (rows[0]?.isUnsubscribed) throw refuse('RECIPIENT_UNSUBSCRIBED', { field: ['invitationId'] });
+  if (rows[0]?.hasNewer) throw refuse('ALREADY_INVITED', { field: ['invitationId'] });
 }
 
 async function revokeLocked(ctx: RequestContext, tx: Tx, invitationIds: readonly string[], now: Date): Promise<void> {

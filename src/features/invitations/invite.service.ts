@@ -22,9 +22,11 @@ export type InviteOutcome =
 
 interface Obstacle {
   emailKey: string;
-  externalUserId: string;
+  /** Null: nobody yet, but the owner of the address wants no invitations of this tenant. */
+  externalUserId: string | null;
   accepted: boolean;
   enabled: boolean;
+  unsubscribed: boolean;
   pendingId: string | null;
   pendingExpiresAt: Date | null;
 }
@@ -38,7 +40,7 @@ export async function clearTheWay(
   tenantId: string,
   rows: readonly ToInvite[],
 ): Promise<Obstacles> {
-  const obstacles = await findObstacles(tx.db, tenantId, rows);
+  const obstacles = await findObstacles(tx.db, tenantId, keysOf(rows));
   const now = ctx.clock.now();
   await expireInvitations(tx, now, expiredAmong(obstacles, now));
   return obstacles;
@@ -113,7 +115,7 @@ export async function foreseeChunk(
   rows: readonly ToInvite[],
   mailsBefore: number,
 ): Promise<Map<string, Verdict>> {
-  const obstacles = await findObstacles(scope.db, tenantId, rows);
+  const obstacles = await findObstacles(scope.db, tenantId, keysOf(rows));
   return verdictsOf(await admit(ctx, scope, limits, rows, obstacles, mailsBefore));
 }
 
@@ -181,16 +183,45 @@ function withoutCopies(row: ToInvite, keys: ReadonlySet<string>): { row: ToInvit
 /** By address key. */
 export type Obstacles = ReadonlyMap<string, Obstacle>;
 
-/** Who already stands for these addresses: users, and invitations still open. */
-async function findObstacles(db: Db, tenantId: string, rows: readonly ToInvite[]): Promise<Obstacles> {
-  const keys = rows.map((row) => row.invitation.email.key);
+/** Who already stands for these addresses: users, invitations still open, and who wants no more of them. */
+async function findObstacles(db: Db, tenantId: string, keys: readonly string[]): Promise<Obstacles> {
   const { rows: found } = await sql<Obstacle>`
-    select u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
+    select asked.key as "emailKey", u.id as "externalUserId", coalesce(u.state = 'ACCEPTED', false) as accepted,
+      coalesce(u.account_enabled, true) as enabled, r.email_key is not null as unsubscribed,
       p.id as "pendingId", p.expires_at as "pendingExpiresAt"
-    from external_user u
-    left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'
-    where u.tenant_id = ${tenantId} and u.email_key = any(${keys})`.execute(db);
+    from unnest(${keys}::text[]) as asked (key)
+    left join external_user u on u.tenant_id = ${tenantId} and u.email_key = asked.key
+    left join invitation p on p.tenant_id = ${tenantId} and p.email_key = asked.key and p.status = 'PENDING'
+    left join unsubscribed_recipient r on r.tenant_id = ${tenantId} and r.email_key = asked.key
+    where num_nonnulls(u.id, r.email_key) > 0`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
+}
+
+function keysOf(rows: readonly ToInvite[]): string[] {
+  return rows.map((row) => row.invitation.email.key);
+}
+
+export interface StandsForAddress {
+  /** Null: no user; the person asked not to be invited. */
+  externalUserId: string | null;
+  /** Open; null: there is none. */
+  invitationId: string | null;
+  /** Why the address is not invited anew; null: it may be. */
+  refusal: UserErrorCode | null;
+}
+
+/** Who stands for an address already; null: nobody. */
+export async function whoStandsFor(
+  ctx: RequestContext,
+  tenantId: string,
+  emailKey: string,
+): Promise<StandsForAddress | null> {
+  const obstacle = (await findObstacles(ctx.db, tenantId, [emailKey])).get(emailKey);
+  if (!obstacle) return null;
+  const now = ctx.clock.now();
+  const { externalUserId, pendingId, pendingExpiresAt } = obstacle;
+  const isOpen = pendingExpiresAt !== null && pendingExpiresAt > now;
+  return { externalUserId, invitationId: isOpen ? pendingId : null, refusal: codeOf(obstacle, now) };
 }
 
 /** Open invitations among them that have run out: they must be expired before new ones can be made. */
@@ -207,9 +238,10 @@ function refusalBy(obstacle: Obstacle | undefined, now: Date): InviteOutcome | n
   return refused(userErrorEntry(code, { field: ['email'] }), { existingInvitationId, externalUserId });
 }
 
-function codeOf({ enabled, accepted, pendingExpiresAt }: Obstacle, now: Date): UserErrorCode | null {
+function codeOf({ enabled, accepted, unsubscribed, pendingExpiresAt }: Obstacle, now: Date): UserErrorCode | null {
   if (!enabled) return 'ACCOUNT_DISABLED';
   if (accepted) return 'ALREADY_MEMBER';
+  if (unsubscribed) return 'RECIPIENT_UNSUBSCRIBED';
   return pendingExpiresAt && pendingExpiresAt > now ? 'ALREADY_INVITED' : null;
 }
 

@@ -131,7 +131,7 @@ function insertion<T>(
     select ${answer} from invited, rung`;
 }
 
-/** As one document: PostgreSQL takes it apart faster than the driver could quote an array for each column. */
+/** Without who wants no more invitations. As one document: PostgreSQL takes it apart faster than the driver could quote an array for each column. */
 function inputRows(
   ctx: RequestContext,
   tenant: InvitingTenant,
@@ -146,7 +146,9 @@ function inputRows(
       id text, user_id text, email text, email_key text, display_name text, user_principal_name text, delivery text,
       send_count int, bulk_invite_id text, row_number int, landing_app_id text, redirect_url text, message text,
       language text, inviter_name text, cc_recipients text[], app_ids text[], group_ids text[], link_hash text,
-      expires_at timestamptz)`;
+      expires_at timestamptz)
+    where not exists (
+      select from unsubscribed_recipient r where r.tenant_id = ${tenant.id} and r.email_key = input.email_key)`;
 }
 
 /** What is null stays out of the document. */

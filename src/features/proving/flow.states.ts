@@ -12,5 +12,10 @@ export interface ProofState {
 
 /** The proof ages: after 15 minutes it has to be given again. */
 export function isProven(flow: ProofState, now: Date): boolean {
-  return flow.status === 'PROVEN' && flow.provenAt !== null && flow.provenAt > later(now, -PROOF_LIFETIME);
+  return flow.status === 'PROVEN' && isProofFresh(flow, now);
+}
+
+/** Whatever was done with it: who declined has proven the address as well. */
+export function isProofFresh({ provenAt }: Pick<ProofState, 'provenAt'>, now: Date): boolean {
+  return provenAt !== null && provenAt > later(now, -PROOF_LIFETIME);
 }

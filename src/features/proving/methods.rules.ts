@@ -1,37 +1,11 @@
 /**
- * By what a guest may prove the invited address, pure: the provider that routing entitles, and only without one the
- * passcode. Asked anew at every step, so that an outage never adds a way in and a provider that lost its entitlement
- * loses it at once.
+ * Whether what a guest brings is among the ways that routing yields for the invited address now (pure). Asked anew at every
+ * step, so that an outage never adds a way in and a provider that lost its entitlement loses it at once.
  */
 import { refuse } from '../../kernel/errors.js';
-import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { ProviderCandidate } from '../identity-providers/identity-providers.service.js';
-import { routeAddress } from '../identity-providers/routing.rules.js';
+import type { Method, ProviderMethod } from '../identity-providers/routing.rules.js';
 
-export interface ProviderMethod {
-  kind: IdentityProviderKind;
-  providerId: string;
-  displayName: string;
-  issuer: string | null;
-}
-
-export interface PasscodeMethod {
-  kind: 'EMAIL_PASSCODE';
-  providerId: null;
-  displayName: string;
-}
-
-export type Method = ProviderMethod | PasscodeMethod;
-
-const PASSCODE: PasscodeMethod = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' };
-
-/** @param candidates of enabled providers only. */
-export function methodsFor(emailKey: string, candidates: readonly ProviderCandidate[]): Method[] {
-  const provider = routeAddress(emailKey.slice(emailKey.lastIndexOf('@') + 1), candidates);
-  if (!provider) return [PASSCODE];
-  const { kind, providerId, displayName, issuer } = provider;
-  return [{ kind, providerId, displayName, issuer }];
-}
+export type { Method, ProviderMethod } from '../identity-providers/routing.rules.js';
 
 /** @throws UserError PROOF_REQUIRED when a passcode proves nothing for this address. */
 export function checkPasscodeOffered(methods: readonly Method[]): void {

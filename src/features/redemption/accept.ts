@@ -11,7 +11,7 @@ import type { RequestContext } from '../../request/request-context.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
-import { openRouting } from '../proving/methods.queries.js';
+import { openMethods } from '../proving/methods.queries.js';
 import { checkPasscodeOffered, isEntitled, type Method } from '../proving/methods.rules.js';
 import { tryPasscodes } from '../proving/passcodes.service.js';
 import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from '../proving/proof.service.js';
@@ -58,7 +58,8 @@ function acceptDistinct(commands: readonly AcceptCommand[]): Promise<Map<AcceptC
   return ctx.transaction(flow.tenantId, async (tx) => {
     const outcomes = new Map<AcceptCommand, Outcome>();
     const steps = await openSteps(ctx, tx, commands);
-    const methodsOf = await openRouting(tx.db, flow.tenantId);
+    const emailKeys = [...steps.values()].map(({ offer }) => offer.emailKey);
+    const methodsOf = await openMethods(tx.db, flow.tenantId, emailKeys);
     const open = commands.flatMap((command) => {
       const step = steps.get(command.flow.id);
       if (!step) return [];
@@ -147,15 +148,16 @@ async function writeAcceptances(accepted: readonly Acceptance[]): Promise<void> 
   }
   await recordEvents(
     tx,
-    accepted.flatMap(({ step, passcodeId }) => guestEvents(step, factsOf(step.flow, passcodeId !== null))),
+    accepted.flatMap(({ step, passcodeId }) => guestEvents(step, factsOf(step, passcodeId !== null))),
   );
 }
 
 const ANOTHER_GUESTS = 'This account already belongs to another guest. Sign in with another one.';
 
-function factsOf({ proofKind }: Flow, isNewlyProven: boolean): GuestEvent[] {
-  const proven = isNewlyProven ? [identityProven(proofKind as IdentityProviderKind)] : [];
-  return [...proven, { type: 'CONSENTED' }, { type: 'REDEEMED' }];
+function factsOf({ flow, offer: { terms } }: Step, isNewlyProven: boolean): GuestEvent[] {
+  const proven = isNewlyProven ? [identityProven(flow.proofKind as IdentityProviderKind)] : [];
+  const detail = terms && `Terms of use, version ${terms.version}.`;
+  return [...proven, { type: 'CONSENTED', ...(detail && { detail }) }, { type: 'REDEEMED' }];
 }
 
 interface Written {
@@ -189,9 +191,12 @@ async function spendAndGrant({ tx, now }: Step, accepted: readonly Acceptance[])
         ${column(({ step }) => step.flow.proofSubject)}::text[],
         ${column(({ step }) => step.flow.proofDisplayName)}::text[],
         ${column(({ passcodeId }) => passcodeId)}::text[],
-        ${column(() => newId('Identity'))}::text[]
+        ${column(() => newId('Identity'))}::text[],
+        ${column(({ step }) => step.offer.terms?.version)}::int[],
+        ${column(({ step }) => step.offer.terms?.language)}::text[],
+        ${column(({ step }) => step.offer.terms?.hash)}::text[]
       ) as input (flow_id, invitation_id, link_version, user_id, proven_at, kind, provider_id, issuer, subject, display_name,
-        passcode_id, identity_id)
+        passcode_id, identity_id, terms_version, terms_language, terms_hash)
     ),
     spent as (
       update invitation i set status = 'REDEEMED', redeemed_at = ${now}, consented_at = ${now},
@@ -222,6 +227,13 @@ async function spendAndGrant({ tx, now }: Step, accepted: readonly Acceptance[])
       order by provider_id, issuer, subject
       on conflict (tenant_id, identity_provider_id, issuer, subject) do update set linked_at = known.linked_at
       returning external_user_id as owner
+    ),
+    agreed as (
+      insert into terms_acceptance (tenant_id, external_user_id, version, language, hash, accepted_at)
+      select ${tx.tenantId}, user_id, terms_version, terms_language, terms_hash, ${now} from input
+      where terms_version is not null
+      order by user_id
+      on conflict (tenant_id, external_user_id, version) do nothing
     ),
     joined as (
       insert into group_member (group_id, external_user_id, tenant_id, created_at)

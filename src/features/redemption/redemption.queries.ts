@@ -4,9 +4,12 @@
  */
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
+import { domainOf } from '../../kernel/email-address.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
+import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
+import { type Terms, termsInForce } from '../terms/terms.queries.js';
 import type { OfferState } from './redemption.states.js';
 
 export interface Offer extends OfferState {
@@ -37,6 +40,8 @@ export interface Offer extends OfferState {
   supportEmail: string | null;
   privacyStatementUrl: string | null;
   termsOfUseUrl: string | null;
+  /** Published here, to be agreed to with the consent; null: there are none. */
+  terms: Terms | null;
   appName: string | null;
   /** An address the landing app has registered; null: there is no app to open. */
   landingUrl: string | null;
@@ -50,7 +55,7 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
 
 /** By invitation. */
 export async function loadOffers(db: Db, invitationIds: readonly string[]): Promise<Map<string, Offer>> {
-  const { rows } = await sql<Offer>`
+  const { rows } = await sql<Omit<Offer, 'domainRefusal'> & DomainPolicy>`
     select i.id as "invitationId", i.tenant_id as "tenantId", i.external_user_id as "externalUserId", i.email,
       i.email_key as "emailKey", i.status, i.expires_at as "expiresAt", i.link_version as "linkVersion",
       i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
@@ -61,19 +66,25 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
         select coalesce(jsonb_agg(distinct jsonb_build_object('appId', g.app_id, 'role', g.role)), '[]')
         from invitation_grant g where g.invitation_id = i.id and g.app_id is not null
       ) as "appGrants",
-      t.display_name as "tenantName", t.logo_url as "logoUrl",
+      t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
-      t.terms_of_use_url as "termsOfUseUrl", a.display_name as "appName",
+      t.terms_of_use_url as "termsOfUseUrl", to_jsonb(terms) as terms, a.display_name as "appName",
       case when i.redirect_url = any(a.redirect_uris) then i.redirect_url else a.home_page_url end as "landingUrl"
     from invitation i
     join tenant t on t.id = i.tenant_id
     join external_user u on u.id = i.external_user_id
     left join tenant_logo l on l.tenant_id = t.id
+    left join lateral (${termsInForce('t', sql`i.language`)}) terms on true
     left join app a on a.id = i.landing_app_id
     left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
     where i.id = any(${invitationIds})`.execute(db);
-  return new Map(rows.map((offer) => [offer.invitationId, offer]));
+  return new Map(
+    rows.map(({ domainRule, domainPatterns, ...offer }) => {
+      const { refusal: domainRefusal } = domainVerdict({ domainRule, domainPatterns }, domainOf(offer.emailKey));
+      return [offer.invitationId, { ...offer, domainRefusal }];
+    }),
+  );
 }
 
 /** A flow of an invitation. */

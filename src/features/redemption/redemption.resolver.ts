@@ -61,7 +61,7 @@ export class RedemptionResolver {
     const consentAnswer = { consent, consentVersion };
     return answer(async () => {
       const view = await this.#redemption.accept(ctx, { handle: redemptionId }, passcode, consentAnswer);
-      return { redemption: redemptionOf(redemptionId, view, null) };
+      return { redemption: redemptionOf(redemptionId, view, null, null) };
     });
   }
 
@@ -84,7 +84,8 @@ export class RedemptionResolver {
   ): Payload {
     return answer(async () => {
       await step();
-      return { redemption: redemptionOf(handle, await this.#redemption.flow(ctx, { handle }), continueUrl) };
+      const view = await this.#redemption.flow(ctx, { handle });
+      return { redemption: redemptionOf(handle, view, continueUrl, await this.#redemption.shownTerms(ctx, view)) };
     });
   }
 }

@@ -11,6 +11,7 @@ import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
 import type { ProvingGround, ProvingService, SignInStarted } from '../proving/proving.service.js';
+import { loadTermsMarkdown, type Terms } from '../terms/terms.queries.js';
 import { type AcceptCommand, acceptTogether } from './accept.js';
 import type { ConsentAnswer } from './consent.js';
 import { declineByLink, declineInFlow } from './decline.js';
@@ -19,7 +20,7 @@ import { linkRefusal, mayUndoDecline } from './redemption.states.js';
 import { type FlowHolder, startFlow } from './start.js';
 import { checkFlowOpen, type FlowView, flowIsOver, inStep, loadFlow, type Step } from './steps.js';
 
-export type { ConsentAnswer, ConsentTerms } from './consent.js';
+export type { Agreement, ConsentAnswer } from './consent.js';
 export { checkConsent, consentVersionOf } from './consent.js';
 export type { Flow, Offer } from './redemption.queries.js';
 export type { FlowView } from './steps.js';
@@ -36,6 +37,11 @@ export type LinkView =
       /** It was accepted in the browser that asks. */
       isRedeemedHere: boolean;
     };
+
+/** Terms of use with their text. */
+export interface ShownTerms extends Terms {
+  markdown: string;
+}
 
 export class RedemptionService {
   readonly #proving: ProvingService;
@@ -70,6 +76,13 @@ export class RedemptionService {
   /** Where a flow stands. @throws UserError INVITATION_NOT_FOUND when this key opens none. */
   flow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
     return viewFlow(ctx, key);
+  }
+
+  /** What the guest agrees to with the consent; null: there are no terms, or nothing is asked any more. */
+  async shownTerms(ctx: RequestContext, { flow, offer }: FlowView): Promise<ShownTerms | null> {
+    const isAsked = flow.status === 'STARTED' || flow.status === 'PROVEN';
+    if (!isAsked || !offer.terms) return null;
+    return { ...offer.terms, markdown: await loadTermsMarkdown(ctx.db, offer.tenantId, offer.terms) };
   }
 
   /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */

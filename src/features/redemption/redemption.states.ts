@@ -9,7 +9,7 @@ import { MINUTE } from '../../kernel/clock.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
 import type { ProofState } from '../proving/flow.states.js';
-import { type FlowStep, nextStep, type StepRule } from '../proving/flow-steps.rules.js';
+import { nextStep, type StepRule } from '../proving/flow-steps.rules.js';
 
 /** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
 export const FLOW_REUSE = 15 * MINUTE;
@@ -17,6 +17,8 @@ export const FLOW_REUSE = 15 * MINUTE;
 export interface OfferState extends InvitationState {
   linkVersion: number;
   declineProven: boolean;
+  /** The tenant takes nobody of this domain, by now; null: it does. */
+  domainRefusal: UserErrorCode | null;
 }
 
 export interface FlowState extends ProofState {
@@ -26,9 +28,9 @@ export interface FlowState extends ProofState {
 /** Why this link starts nothing now; null: it may. */
 export function linkRefusal(offer: OfferState, linkVersion: number, now: Date): UserErrorCode | null {
   if (linkVersion !== offer.linkVersion) return 'SUPERSEDED';
-  if (mayUndoDecline(offer, now)) return null;
+  if (mayUndoDecline(offer, now)) return offer.domainRefusal;
   const status = statusAt(offer, now);
-  return status === 'PENDING' ? null : refusalByStatus[status];
+  return status === 'PENDING' ? offer.domainRefusal : refusalByStatus[status];
 }
 
 /** A decline that was never proven may be a scanner's; the same link takes it back until it expires. */
@@ -41,14 +43,19 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
   if (flow.linkVersion !== offer.linkVersion) return 'SUPERSEDED';
   const status = statusAt(offer, now);
   if (status !== 'PENDING') return refusalByStatus[status];
-  return flow.status === 'DECLINED' ? 'DECLINED' : null;
+  return flow.status === 'DECLINED' ? 'DECLINED' : offer.domainRefusal;
 }
 
-/** What is shown until the invitation is accepted; `consent` is the last, and its click accepts. Others go between. */
-const redemptionSteps: readonly StepRule<{ isProven: boolean }>[] = [
+/**
+ * What is shown until the invitation is accepted; `consent` is the last, and its click accepts. A further step is a name and
+ * a line here, a page in `web/guest-pages.ts`, and a check in `accept.ts`.
+ */
+export type RedemptionStep = 'prove' | 'consent';
+
+const redemptionSteps: readonly StepRule<RedemptionStep, { isProven: boolean }>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
 ];
 
-export function nextRedemptionStep(view: { isProven: boolean }): FlowStep {
+export function nextRedemptionStep(view: { isProven: boolean }): RedemptionStep {
   return nextStep(redemptionSteps, view) ?? 'consent';
 }

@@ -2,13 +2,14 @@
  * What a guest is shown over GraphQL: types of their own, never Tenant, App or Invitation, which would open the tenant to
  * whoever holds a link. Pure mapping from the service's view.
  */
-import { Field, ID, ObjectType } from 'type-graphql';
+import { Field, ID, Int, ObjectType } from 'type-graphql';
 import { maskEmailAddress } from '../../kernel/email-address.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
 import { type RedemptionStatus, redemptionStatuses } from '../proving/flow.entity.js';
 import { Branding } from '../tenants/tenant.entity.js';
-import { consentVersionOf, type FlowView } from './redemption.service.js';
+import { termsHtml } from '../terms/terms-markdown.rules.js';
+import { consentVersionOf, type FlowView, type ShownTerms } from './redemption.service.js';
 
 const RedemptionStatusEnum = graphqlEnum('RedemptionStatus', redemptionStatuses);
 
@@ -40,6 +41,21 @@ export class RedemptionMethod {
     description: 'A page of ours where a browser starts; answered by beginRedemption.',
   })
   continueUrl!: string | null;
+}
+
+@ObjectType({ simpleResolvers: true, description: 'Terms of use that the consent covers.' })
+export class RedemptionTerms {
+  @Field(() => Int)
+  version!: number;
+
+  @Field(() => String)
+  language!: string;
+
+  @Field(() => String)
+  markdown!: string;
+
+  @Field(() => String, { description: 'Without HTML of the text itself; links to https only.' })
+  html!: string;
 }
 
 @ObjectType({
@@ -80,6 +96,12 @@ export class Redemption {
   @Field(() => String)
   consentVersion!: string;
 
+  @Field(() => RedemptionTerms, {
+    nullable: true,
+    description: 'To be shown before the consent. Null: the tenant has published none, or nothing is asked any more.',
+  })
+  terms!: RedemptionTerms | null;
+
   @Field(() => Date)
   expiresAt!: Date;
 
@@ -87,11 +109,15 @@ export class Redemption {
   landingUrl!: string | null;
 }
 
-/** @param continueUrl of the methods that need a browser. */
+/**
+ * @param continueUrl of the methods that need a browser.
+ * @param terms to be agreed to.
+ */
 export function redemptionOf(
   handle: string,
   { flow, offer, methods }: FlowView,
   continueUrl: string | null,
+  terms: ShownTerms | null,
 ): Redemption {
   return {
     id: handle,
@@ -109,6 +135,7 @@ export function redemptionOf(
     })),
     consentRequired: flow.status === 'STARTED' || flow.status === 'PROVEN',
     consentVersion: consentVersionOf(offer),
+    terms: terms && { ...terms, html: termsHtml(terms.markdown) },
     expiresAt: flow.expiresAt,
     landingUrl: flow.status === 'REDEEMED' ? offer.landingUrl : null,
   };

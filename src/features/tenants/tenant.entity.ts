@@ -1,8 +1,9 @@
 /** The organisation that invites; everything below belongs to exactly one. Slugs never change and are never reused. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
-import { idColumn, keyColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { idColumn, integerColumn, keyColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
 import { Node } from '../../request/node.js';
+import type { DomainRule } from './domain-policy.rules.js';
 
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'The organisation that invites.' })
 @Entity({ tableName: 'tenant' })
@@ -29,6 +30,14 @@ export class Tenant implements Node {
   @Property(textArrayColumn())
   ownDomains!: string[];
 
+  /** Whom the tenant takes as guests: the domain policy. */
+  @Property(textColumn())
+  domainRule!: DomainRule;
+
+  /** Normal form, as `kernel/domain-patterns.ts` makes it. */
+  @Property(textArrayColumn())
+  domainPatterns!: string[];
+
   @Property({ ...textColumn(), nullable: true })
   logoUrl!: string | null;
 
@@ -44,6 +53,10 @@ export class Tenant implements Node {
 
   @Property({ ...textColumn(), nullable: true })
   termsOfUseUrl!: string | null;
+
+  /** Of the terms of use in force; null: there are none. */
+  @Property({ ...integerColumn(), nullable: true })
+  termsVersion!: number | null;
 
   @Field(() => Date)
   @Property(timeColumn())

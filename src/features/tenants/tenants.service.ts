@@ -63,11 +63,14 @@ export class TenantsService {
         em.create(Tenant, {
           id,
           ...tenant,
+          domainRule: 'ALLOW_ANY',
+          domainPatterns: [],
           logoUrl: null,
           accentColor: DEFAULT_ACCENT_COLOR,
           supportEmail: null,
           privacyStatementUrl: null,
           termsOfUseUrl: null,
+          termsVersion: null,
           createdAt: ctx.clock.now(),
         });
       });

@@ -5,10 +5,8 @@ import { sql } from 'kysely';
 import { openOrm } from '../../../src/database/orm.js';
 import type { Db } from '../../../src/database/transaction.js';
 import { entities } from '../../../src/entities.js';
-import {
-  loadProviderSettings,
-  providersForDomain,
-} from '../../../src/features/identity-providers/identity-providers.service.js';
+import { loadProviderSettings } from '../../../src/features/identity-providers/identity-providers.service.js';
+import { openRouting } from '../../../src/features/partners/routing.queries.js';
 import { newId } from '../../../src/kernel/ids.js';
 import { silentLog } from '../../../src/kernel/log.js';
 import { Secrets } from '../../../src/kernel/secrets.js';
@@ -54,16 +52,17 @@ async function insertProvider(id: string, enabled: boolean, pattern: string, sea
 }
 
 it('routes to enabled providers of the tenant only', async () => {
-  const [candidate] = await providersForDomain(db, tenantId);
-  expect(candidate).toEqual({
-    providerId: enabledId,
-    pattern: 'fabrikam.example',
-    kind: 'OIDC',
-    displayName: 'A provider',
-    issuer: 'https://login.example',
-  });
-  expect(await providersForDomain(db, tenantId)).toHaveLength(1);
-  expect(await providersForDomain(db, otherTenantId)).toEqual([]);
+  const domains = ['fabrikam.example', 'litware.example'];
+  const [mine, others] = [await openRouting(db, tenantId, domains), await openRouting(db, otherTenantId, domains)];
+  expect(mine('fabrikam.example').methods).toEqual([
+    {
+      method: { kind: 'OIDC', providerId: enabledId, displayName: 'A provider', issuer: 'https://login.example' },
+      rule: 'DOMAIN',
+      pattern: 'fabrikam.example',
+    },
+  ]);
+  for (const route of [mine('litware.example'), others('fabrikam.example')])
+    expect(route.methods.map(({ method, rule }) => [method.kind, rule])).toEqual([['EMAIL_PASSCODE', 'NO_PROVIDER']]);
 });
 
 it('opens the client secret for the connector, and only within the tenant', async () => {

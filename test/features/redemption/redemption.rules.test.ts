@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
+import { type ProviderCandidate, route } from '../../../src/features/identity-providers/routing.rules.js';
+import { defaultSignInPolicy } from '../../../src/features/identity-providers/sign-in-policy.rules.js';
 import { isProven } from '../../../src/features/proving/flow.states.js';
-import { isEntitled, methodsFor } from '../../../src/features/proving/methods.rules.js';
+import { isEntitled } from '../../../src/features/proving/methods.rules.js';
 import { checkConsent, consentVersionOf } from '../../../src/features/redemption/consent.js';
 import {
   flowRefusal,
@@ -11,7 +13,13 @@ import {
 import { later, MINUTE } from '../../../src/kernel/clock.js';
 
 const now = new Date('2026-11-20T12:00:00Z');
-const open: OfferState = { status: 'PENDING', expiresAt: later(now, MINUTE), linkVersion: 2, declineProven: false };
+const open: OfferState = {
+  status: 'PENDING',
+  expiresAt: later(now, MINUTE),
+  linkVersion: 2,
+  declineProven: false,
+  domainRefusal: null,
+};
 
 describe('a link', () => {
   it.each([
@@ -59,18 +67,15 @@ describe('the methods for an address', () => {
     kind: 'OIDC',
     displayName: 'Fabrikam',
     issuer,
+    offeredAs: 'TENANT_PROVIDERS',
   } as const;
-  const wide = { ...provider, providerId: 'idp_2', pattern: '*.example' };
-
-  it('are exactly the most specific provider, or the passcode where there is none', () => {
-    expect(methodsFor('a@fabrikam.example', [wide, provider])).toEqual([
-      { kind: 'OIDC', providerId: 'idp_1', displayName: 'Fabrikam', issuer },
-    ]);
-    expect(methodsFor('a@other.test', [wide, provider]).map((method) => method.kind)).toEqual(['EMAIL_PASSCODE']);
-  });
+  const methodsFor = (domain: string, candidates: ProviderCandidate[]) =>
+    route(domain, { candidates, organizations: [], policy: defaultSignInPolicy, hasLocalAccounts: false }).map(
+      ({ method }) => method,
+    );
 
   it('entitle nothing else', () => {
-    const methods = methodsFor('a@fabrikam.example', [wide, provider]);
+    const methods = methodsFor('fabrikam.example', [provider]);
     const proof = { kind: 'OIDC', providerId: 'idp_1', issuer };
     const passcode = { kind: 'EMAIL_PASSCODE', providerId: '', issuer: 'mail' };
     expect(isEntitled(methods, proof)).toBe(true);
@@ -79,9 +84,9 @@ describe('the methods for an address', () => {
     expect(isEntitled(methods, { ...proof, issuer: null })).toBe(false);
     expect(isEntitled(methods, { ...proof, providerId: 'idp_2' })).toBe(false);
     expect(isEntitled(methods, passcode)).toBe(false);
-    expect(isEntitled(methodsFor('a@other.test', []), passcode)).toBe(true);
-    expect(isEntitled(methodsFor('a@other.test', []), proof)).toBe(false);
-    expect(isEntitled(methodsFor('a@other.test', []), { kind: null, providerId: null, issuer: null })).toBe(false);
+    expect(isEntitled(methodsFor('other.test', []), passcode)).toBe(true);
+    expect(isEntitled(methodsFor('other.test', []), proof)).toBe(false);
+    expect(isEntitled(methodsFor('other.test', []), { kind: null, providerId: null, issuer: null })).toBe(false);
   });
 });
 
@@ -97,15 +102,27 @@ it('a proof is of the same issuer only letter by letter, where issuers are no UR
 });
 
 it('consent is to one version of name, privacy statement and terms', () => {
-  const terms = { tenantName: 'Contoso', privacyStatementUrl: null, termsOfUseUrl: 'https://contoso.example/terms' };
-  const consentVersion = consentVersionOf(terms);
-  expect(() => checkConsent(terms, { consent: true, consentVersion })).not.toThrow();
-  expect(() => checkConsent(terms, { consent: false, consentVersion })).toThrow('CONSENT_REQUIRED');
+  const agreement = {
+    tenantName: 'Contoso',
+    privacyStatementUrl: null,
+    termsOfUseUrl: 'https://contoso.example/terms',
+    terms: { version: 1, language: 'en' as const, hash: 'of the text' },
+  };
+  const { terms } = agreement;
+  const consentVersion = consentVersionOf(agreement);
+  expect(() => checkConsent(agreement, { consent: true, consentVersion })).not.toThrow();
+  expect(() => checkConsent(agreement, { consent: false, consentVersion })).toThrow('CONSENT_REQUIRED');
   for (const changed of [
     { tenantName: 'Tailspin' },
     { privacyStatementUrl: 'https://contoso.example/p' },
     { termsOfUseUrl: null },
+    { terms: null },
+    { terms: { ...terms, version: 2 } },
+    { terms: { ...terms, language: 'ko' as const } },
+    { terms: { ...terms, hash: 'of another text' } },
   ]) {
-    expect(() => checkConsent({ ...terms, ...changed }, { consent: true, consentVersion })).toThrow('CONSENT_REQUIRED');
+    expect(() => checkConsent({ ...agreement, ...changed }, { consent: true, consentVersion })).toThrow(
+      'CONSENT_REQUIRED',
+    );
   }
 });

@@ -1,10 +1,10 @@
 /**
- * The domains an identity provider vouches for, as administrators write them: `fabrikam.example` for that domain alone,
- * `*.fabrikam.example` for everything below it (pure). Who wins when several fit is `routing.rules.ts`.
+ * Domains as administrators write them: `fabrikam.example` for that domain alone, `*.fabrikam.example` for everything below
+ * it (pure). Providers, partners and the domain policy of a tenant share this form and what covers what.
  */
 import { getPublicSuffix } from 'tldts';
-import { asciiDomain } from '../../kernel/email-address.js';
-import { type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
+import { asciiDomain } from './email-address.js';
+import { type UserErrorEntry, userErrorEntry } from './errors.js';
 
 export interface ParsedDomains {
   /** Normal form: ASCII, lower case, each once, in the order given. */
@@ -13,7 +13,7 @@ export interface ParsedDomains {
   errors: UserErrorEntry[];
 }
 
-export function parseProviderDomains(domains: readonly string[]): ParsedDomains {
+export function parseDomainPatterns(domains: readonly string[]): ParsedDomains {
   const patterns = new Set<string>();
   const errors: UserErrorEntry[] = [];
   for (const [index, text] of domains.entries()) {
@@ -22,6 +22,16 @@ export function parseProviderDomains(domains: readonly string[]): ParsedDomains 
     else errors.push(userErrorEntry('INVALID', { field: ['domains', String(index)], message: pattern.problem }));
   }
   return { patterns: [...patterns], errors };
+}
+
+/**
+ * Every pattern that covers a domain, the most specific first: the domain itself, then wildcards from the longest. Whole
+ * labels: `*.fabrikam.example` covers neither `fabrikam.example` nor `notfabrikam.example`.
+ * @param domain ASCII form, lower case.
+ */
+export function patternsCovering(domain: string): string[] {
+  const labels = domain.split('.');
+  return [domain, ...labels.slice(1).map((_, index) => `*.${labels.slice(index + 1).join('.')}`)];
 }
 
 function parsePattern(text: string): string | { problem: string } {

@@ -1,0 +1,43 @@
+/**
+ * An organisation the tenant works with, known by its domains, and what holds for its people: how they prove their address,
+ * and what is spared them. What it leaves open is the tenant's own policy.
+ */
+import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
+import { Field, ID, ObjectType } from 'type-graphql';
+import { booleanColumn, idColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { Node } from '../../request/node.js';
+import type { SignInFallback, SignInMethod } from '../identity-providers/sign-in-policy.rules.js';
+
+@ObjectType({ implements: Node, simpleResolvers: true, description: 'An organisation with rules of its own.' })
+@Entity({ tableName: 'partner' })
+export class Partner implements Node {
+  @Field(() => ID)
+  @PrimaryKey(idColumn())
+  id!: string;
+
+  @Property(idColumn())
+  tenantId!: string;
+
+  @Field(() => String)
+  @Property(textColumn())
+  displayName!: string;
+
+  /** Both or neither; null: the tenant's policy. */
+  @Property({ ...textArrayColumn(), nullable: true })
+  signInOrder!: SignInMethod[] | null;
+
+  @Property({ ...textColumn(), nullable: true })
+  fallback!: SignInFallback | null;
+
+  @Field(() => Boolean, { description: 'Its people are not asked for consent: proving the address accepts.' })
+  @Property(booleanColumn())
+  automaticRedemption!: boolean;
+
+  @Field(() => Boolean, { description: 'A second factor that its provider reports counts here.' })
+  @Property(booleanColumn())
+  trustsSecondFactor!: boolean;
+
+  @Field(() => Date)
+  @Property(timeColumn())
+  createdAt!: Date;
+}

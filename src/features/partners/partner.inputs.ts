@@ -1,0 +1,53 @@
+/** What callers send about partners. */
+import { Field, ID, InputType } from 'type-graphql';
+import { SignInPolicyInput } from './policies.inputs.js';
+
+@InputType()
+export class CreatePartnerInput {
+  @Field(() => ID)
+  tenantId!: string;
+
+  @Field(() => String)
+  displayName!: string;
+
+  @Field(() => [String], {
+    description: 'fabrikam.example, or *.fabrikam.example for all below it. Each of one partner only.',
+  })
+  domains!: string[];
+
+  @Field(() => SignInPolicyInput, { nullable: true, description: "Null: the tenant's." })
+  signInPolicy?: SignInPolicyInput | null;
+
+  @Field(() => Boolean, { defaultValue: false, description: 'Its people are not asked for consent.' })
+  automaticRedemption!: boolean;
+
+  @Field(() => Boolean, { defaultValue: false, description: 'A second factor that its provider reports counts here.' })
+  trustsSecondFactor!: boolean;
+}
+
+@InputType({ description: 'Fields left out stay as they are.' })
+export class UpdatePartnerInput {
+  @Field(() => ID)
+  partnerId!: string;
+
+  @Field(() => String, { nullable: true })
+  displayName?: string | null;
+
+  @Field(() => [String], { nullable: true, description: 'Replaces the list.' })
+  domains?: string[] | null;
+
+  @Field(() => SignInPolicyInput, { nullable: true, description: "Null: the tenant's." })
+  signInPolicy?: SignInPolicyInput | null;
+
+  @Field(() => Boolean, { nullable: true })
+  automaticRedemption?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true })
+  trustsSecondFactor?: boolean | null;
+}
+
+@InputType()
+export class PartnerIdInput {
+  @Field(() => ID)
+  partnerId!: string;
+}

@@ -1,0 +1,91 @@
+/**
+ * The library's sessions: not ones of its own, but the gateway's, with what was given to which app beside it. Who is signed
+ * in, since when and how is read from the gateway's session each time, so ending that ends everything bound to it, and
+ * signing in at the gateway is signing in here. Only a visitor who is not signed in gets a session of the library's own,
+ * which never has an account: it carries form tokens.
+ */
+import type { Adapter, AdapterPayload } from 'oidc-provider';
+import { hashToken } from '../kernel/secrets.js';
+import type { GuestSession, GuestSessions } from './guest-sessions.js';
+import { PayloadAdapter, type TenantContext } from './payload-adapter.js';
+
+const PREFIX = 'gateway.';
+
+/** What the library takes for the id of its session. */
+export function sessionIdOf({ id }: Pick<GuestSession, 'id'>): string {
+  return PREFIX + id;
+}
+
+export class SessionAdapter implements Adapter {
+  readonly #tenantId: string;
+  readonly #context: TenantContext;
+  readonly #sessions: GuestSessions;
+  readonly #stored: PayloadAdapter;
+  /** The gateway's session of the request under way. */
+  readonly #current: () => GuestSession | null;
+
+  constructor(
+    tenantId: string,
+    context: TenantContext,
+    { sessions, current }: { sessions: GuestSessions; current: () => GuestSession | null },
+  ) {
+    this.#tenantId = tenantId;
+    this.#context = context;
+    this.#sessions = sessions;
+    this.#current = current;
+    this.#stored = new PayloadAdapter('Session', tenantId, context);
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const current = this.#current();
+    if (!current) return withoutAccount(await this.#stored.find(id));
+    if (id !== sessionIdOf(current)) return undefined;
+    return sessionPayload(current, await this.#stored.find(id));
+  }
+
+  /** Asked for tokens that live no longer than the session. */
+  async findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    const stored = await this.#stored.findByUid(uid);
+    if (!stored?.jti?.startsWith(PREFIX)) return withoutAccount(stored);
+    const id = stored.jti.slice(PREFIX.length);
+    const session = await this.#sessions.findById(this.#context(), this.#tenantId, id);
+    return session ? sessionPayload(session, stored) : undefined;
+  }
+
+  /** The library renames its sessions; the gateway's keeps its name, because its own token is what is renewed. */
+  async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
+    const current = this.#current();
+    await this.#stored.upsert(current ? sessionIdOf(current) : id, payload, expiresIn);
+  }
+
+  destroy(id: string): Promise<void> {
+    return this.#stored.destroy(id);
+  }
+
+  async findByUserCode(): Promise<undefined> {}
+  async consume(): Promise<void> {}
+  async revokeByGrantId(): Promise<void> {}
+}
+
+function sessionPayload(session: GuestSession, stored: AdapterPayload | undefined): AdapterPayload {
+  const now = Math.floor(Date.now() / 1000);
+  return {
+    iat: now,
+    exp: now + DAY_SECONDS,
+    ...stored,
+    kind: 'Session',
+    jti: sessionIdOf(session),
+    uid: hashToken(`oidc session/${session.id}`).toString('base64url'),
+    accountId: session.externalUserId,
+    loginTs: Math.floor(session.authenticatedAt.getTime() / 1000),
+    amr: session.amr,
+  };
+}
+
+/** The library checks a lifetime; the gateway's session has its own, shorter one. */
+const DAY_SECONDS = 24 * 60 * 60;
+
+/** Never the session of somebody who is not signed in any more. */
+function withoutAccount(stored: AdapterPayload | undefined): AdapterPayload | undefined {
+  return stored?.accountId || stored?.jti?.startsWith(PREFIX) ? undefined : stored;
+}

@@ -15,6 +15,7 @@ const features = [
   'invitations',
   'unsubscriptions',
   'bulk-invites',
+  'credentials',
   'redemption',
   'sign-in',
 ];

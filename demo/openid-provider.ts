@@ -22,6 +22,8 @@ export interface OpenIdProviderOptions {
   clients: ClientMetadata[];
   /** Claims besides `sub` (`email`, `email_verified`, `name`), or null when nobody has this account. */
   claimsOf(email: string): Omit<AccountClaims, 'sub'> | null;
+  /** How the person signed in, as the ID token says (RFC 8176). @default not said */
+  amr?(): string[];
   /** Where claims about the person are put. @default id_token */
   claimsIn?: 'id_token' | 'userinfo';
   /** Sees each request first; true when it has taken the response over. */
@@ -65,7 +67,7 @@ function configuration(options: OpenIdProviderOptions): Configuration {
     cookies: { keys: [randomBytes(32).toString('base64url')] },
     ttl: { AccessToken: 600, Grant: 3600, IdToken: 600, Interaction: 3600, Session: 3600 }, // seconds
     clientDefaults: { id_token_signed_response_alg: 'ES256' },
-    claims: { openid: ['sub'], email: ['email', 'email_verified'], profile: ['name'] },
+    claims: { openid: ['sub', 'amr'], email: ['email', 'email_verified'], profile: ['name'] },
     conformIdTokenClaims: options.claimsIn === 'userinfo',
     features: { devInteractions: { enabled: false }, rpInitiatedLogout: { enabled: false } },
     interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
@@ -106,7 +108,9 @@ async function handleSignIn(
   if (!options.claimsOf(email)) {
     return answerPage(response, 422, renderSignInPage({ ...page, email, problem: 'Nobody here has this address.' }));
   }
-  return provider.interactionFinished(request, response, { login: { accountId: subjectOf(email) } });
+  const amr = options.amr?.();
+  const login = { accountId: subjectOf(email), ...(amr && { amr }) };
+  return provider.interactionFinished(request, response, { login });
 }
 
 function expiredPage({ organisation }: OpenIdProviderOptions): string {

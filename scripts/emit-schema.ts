@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { lexicographicSortSchema, printSchema } from 'graphql';
 import { buildApiSchema } from '../src/api/schema.js';
 import { Listener } from '../src/database/listener.js';
+import { SecondFactorsService } from '../src/features/credentials/second-factors.service.js';
 import { createSamlConnector } from '../src/features/identity-providers/saml.connector.js';
 import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
@@ -23,10 +24,20 @@ const admitMail = () => Promise.resolve();
 const redemption = new RedemptionService(
   new ProvingService({ connectorFor: () => null, formConnector, admitMail, publicUrl }),
 );
+const secondFactors = new SecondFactorsService(async () => undefined);
 const sessions = new SessionsService({ clock: systemClock, idle: 1, lifetime: 1 });
 const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
 const schema = await buildApiSchema(
-  createResolvers({ publicUrl, allowPrivateProviders: false, saml, mailLimits, tenants, redemption, sessions }),
+  createResolvers({
+    publicUrl,
+    allowPrivateProviders: false,
+    saml,
+    mailLimits,
+    tenants,
+    redemption,
+    secondFactors,
+    sessions,
+  }),
 );
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';
 await writeFile(

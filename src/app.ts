@@ -26,6 +26,12 @@ import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
+import { AccountSecurityService } from './features/credentials/account-security.service.js';
+import { PasskeysService } from './features/credentials/passkeys.service.js';
+import { PasswordHasher } from './features/credentials/password-hasher.js';
+import { PasswordsService } from './features/credentials/passwords.service.js';
+import { relyingPartyOf } from './features/credentials/relying-party.js';
+import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
@@ -38,6 +44,7 @@ import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
+import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
@@ -142,8 +149,28 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const guestSessions = new GuestSessions(sessions, publicUrl);
   const appFetch = openAppClient(config, log, running);
   const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
+  const secondFactors = new SecondFactorsService((tx, externalUserId) =>
+    sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
+  );
+  const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
+  const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
+  const accountSecurity = new AccountSecurityService({
+    passwords: new PasswordsService(new PasswordHasher()),
+    passkeys,
+    secondFactors,
+    offersLocalAccount: async () => true,
+  });
   const schema = await buildApiSchema(
-    createResolvers({ publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions }),
+    createResolvers({
+      publicUrl,
+      allowPrivateProviders,
+      saml,
+      mailLimits,
+      tenants,
+      redemption,
+      secondFactors,
+      sessions,
+    }),
   );
 
   listenForBulkInvites(ground.listener);
@@ -189,6 +216,8 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     signIn,
     sessions,
     unsubscriptions: new UnsubscriptionsService(mailLimits),
+    accountSecurity,
+    stepUp,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });

@@ -5,10 +5,17 @@ import { App } from './features/apps/app.entity.js';
 import { AppAssignment } from './features/apps/app-assignment.entity.js';
 import { BulkInvite } from './features/bulk-invites/bulk-invite.entity.js';
 import { BulkInviteRow } from './features/bulk-invites/bulk-invite-row.entity.js';
+import { CredentialTries } from './features/credentials/credential-tries.entity.js';
+import { LocalPassword } from './features/credentials/local-password.entity.js';
+import { Passkey } from './features/credentials/passkey.entity.js';
+import { RecoveryCode } from './features/credentials/recovery-code.entity.js';
+import { SpentChallenge } from './features/credentials/spent-challenge.entity.js';
+import { Totp } from './features/credentials/totp.entity.js';
 import { ExternalUser } from './features/external-users/external-user.entity.js';
 import { Identity } from './features/external-users/identity.entity.js';
 import { Group } from './features/groups/group.entity.js';
 import { GroupMember } from './features/groups/group-member.entity.js';
+import { EntraOrganization } from './features/identity-providers/entra-organization.entity.js';
 import { IdentityProvider } from './features/identity-providers/identity-provider.entity.js';
 import { IdentityProviderDomain } from './features/identity-providers/identity-provider-domain.entity.js';
 import { SamlProvider } from './features/identity-providers/saml-provider.entity.js';
@@ -52,6 +59,7 @@ export const entities = [
   AppAssignment,
   IdentityProvider,
   IdentityProviderDomain,
+  EntraOrganization,
   SamlProvider,
   SpentSamlAssertion,
   SignInPolicyRecord,
@@ -64,6 +72,12 @@ export const entities = [
   BulkInvite,
   BulkInviteRow,
   GuestFlow,
+  LocalPassword,
+  Passkey,
+  SpentChallenge,
+  Totp,
+  RecoveryCode,
+  CredentialTries,
   Passcode,
   PasscodeFailures,
   GuestSession,

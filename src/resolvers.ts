@@ -18,6 +18,8 @@ import {
   TenantBulkInvitesResolver,
 } from './features/bulk-invites/bulk-invites.resolver.js';
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
+import { CredentialsResolver } from './features/credentials/credentials.resolver.js';
+import type { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import {
   ExternalUsersResolver,
   TenantExternalUsersResolver,
@@ -71,11 +73,12 @@ export interface ResolverParts {
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
+  secondFactors: SecondFactorsService;
   sessions: SessionsService;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, sessions } = parts;
+  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors, sessions } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -90,6 +93,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantExternalUsersResolver(),
     new TermsResolver(new TermsService()),
     new TermsAcceptancesResolver(),
+    new CredentialsResolver(secondFactors),
     new GroupsResolver(new GroupsService(), new GroupMembersService()),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
@@ -98,7 +102,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new AppAssignmentsResolver(new AppAssignmentsService()),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml })),
+    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml }), publicUrl),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.service.js';
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { endSilentUploads, REMOVE_STAGED_ROWS_TASK, removeStagedRows } from '../features/bulk-invites/end-uploads.js';
+import { forgetSpentAndTried } from '../features/credentials/clean-up.service.js';
 import { forgetSpentAssertions } from '../features/identity-providers/saml-assertions.service.js';
 import type { SamlProviders } from '../features/identity-providers/saml-providers.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
@@ -63,6 +64,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await deleteOldUnsubscribeFlows(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
+      await forgetSpentAndTried(ctx);
       await parts.sessions.deleteOld(ctx);
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,

@@ -39,6 +39,15 @@ const userErrorTexts = {
   PASSCODE_WRONG: 'This code is not right. Check the latest mail and try again.',
   PASSCODE_EXPIRED: 'This code is no longer valid. Ask for a new one.',
   TOO_MANY_ATTEMPTS: 'Too many wrong codes. Ask for a new code, or try again later.',
+  PASSWORD_INVALID: 'Use 8 to 128 characters for a password, none of them control characters.',
+  PASSWORD_GUESSABLE:
+    'This password is among the first that are tried: it is widely used, or made of the address or the name of the organisation. Choose another.',
+  PASSWORD_WRONG: 'Address and password do not fit together. Try again, or ask for a code by mail.',
+  PASSWORD_LOCKED: 'Too many wrong passwords. Ask for a code by mail, or try again later.',
+  PASSKEY_REFUSED: 'This passkey was not accepted. Try again, or choose another way.',
+  SECOND_FACTOR_REQUIRED: 'Confirm with your second factor first.',
+  SECOND_FACTOR_WRONG: 'This code is not right. Wait for the next one and enter it, or use a recovery code.',
+  SECOND_FACTOR_LOCKED: 'Too many wrong codes. Try again later.',
   IDENTITY_MISMATCH: 'You signed in with another account than the one invited. Switch accounts and try again.',
   NOT_A_GUEST:
     'Nobody here signs in with this account. Use the account you accepted with, or open the link in your invitation first.',

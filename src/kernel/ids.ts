@@ -18,6 +18,7 @@ const idPrefixes = {
   BulkInvite: 'blk',
   RedemptionFlow: 'rdm',
   Passcode: 'psc',
+  Passkey: 'pky',
   Session: 'ses',
   SigningKey: 'sgk',
   UnsubscribeFlow: 'uns',

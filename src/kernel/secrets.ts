@@ -25,6 +25,8 @@ const LABELS = [
   'mail',
   'results',
   'oidc',
+  'challenge',
+  'recovery',
 ] as const;
 export type SecretLabel = (typeof LABELS)[number];
 

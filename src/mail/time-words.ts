@@ -40,6 +40,11 @@ export function expiryWords(language: Language, sentAt: Date, expiresAt: Date): 
   return { date: dateAndTime.format(expiresAt), remaining: relative.format(Math.round(left / length), unit) };
 }
 
+/** `20 November 2026` */
+export function dateInWords(language: Language, date: Date): string {
+  return formatters[language].date.format(date);
+}
+
 /** `10 minutes` */
 export function minutesInWords(language: Language, minutes: number): string {
   return formatters[language].minutes.format(minutes);

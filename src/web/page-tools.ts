@@ -1,9 +1,11 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
+import type { StepUpService } from '../features/sign-in/step-up.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
@@ -11,13 +13,19 @@ import type { Setting } from './guest-pages.js';
 import type { Page } from './page.js';
 import type { SessionCookie } from './session-cookie.js';
 
-export interface PageTools {
+/** What does the work behind the pages. */
+export interface PageServices {
   proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
   sessions: SessionsService;
   unsubscriptions: UnsubscriptionsService;
+  accountSecurity: AccountSecurityService;
+  stepUp: StepUpService;
   publicUrl: URL;
+}
+
+export interface PageTools extends PageServices {
   browserCookie: BrowserCookie;
   sessionCookie: SessionCookie;
   context(request: FastifyRequest): RequestContext;

@@ -27,8 +27,18 @@ export const pageTemplates = [
   'openid-device',
   'openid-device-confirm',
   'openid-device-done',
+  'security',
+  'passkey-new',
+  'passkey-use',
+  'totp-new',
+  'recovery-codes',
+  'second-factor',
+  'second-factor-none',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
+
+/** A passkey is asked for by a script; no other page has one. */
+export const scriptedTemplates: ReadonlySet<PageTemplate> = new Set(['passkey-new', 'passkey-use']);
 
 export interface PageBrand {
   /** Null: nobody knows whose page this would be. */

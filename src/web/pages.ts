@@ -1,20 +1,16 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
- * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed. Neighbours:
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys. Neighbours:
  * `link-pages.ts`, `flow-pages.ts`, `saml-pages.ts` and `unsubscribe-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { ProvingService } from '../features/proving/proving.service.js';
-import type { RedemptionService } from '../features/redemption/redemption.service.js';
-import type { SessionsService } from '../features/sign-in/sessions.service.js';
-import type { SignInService } from '../features/sign-in/sign-in.service.js';
-import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
+import { registerClientKeys } from './client-keys.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
@@ -22,24 +18,21 @@ import { languageOf } from './language.js';
 import { registerLinkPages } from './link-pages.js';
 import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
+import { type Page, scriptedTemplates } from './page.js';
 import type { PageRenderer } from './page-renderer.js';
-import type { PageTools } from './page-tools.js';
+import type { PageServices, PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
-import { securityHeaders } from './security-headers.js';
+import { scriptedPolicy, securityHeaders } from './security-headers.js';
+import { registerSecurityPages } from './security-pages.js';
 import { SessionCookie } from './session-cookie.js';
 import { registerSignInFlowPages } from './sign-in-flow-pages.js';
 import { registerSignInPages } from './sign-in-pages.js';
+import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
 import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
-export interface PagesOptions {
+export interface PagesOptions extends PageServices {
   ground: Ground;
-  proving: ProvingService;
-  redemption: RedemptionService;
-  signIn: SignInService;
-  sessions: SessionsService;
-  unsubscriptions: UnsubscriptionsService;
-  publicUrl: URL;
   renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -49,21 +42,16 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, renderer, proving, redemption, signIn, sessions, unsubscriptions, publicUrl, templatesDirectory } =
-    options;
+  const { ground, renderer, templatesDirectory, ...services } = options;
+  const { publicUrl } = services;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
-    proving,
-    redemption,
-    signIn,
-    sessions,
-    unsubscriptions,
-    publicUrl,
+    ...services,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
     context: () => new RequestContext(ground, stranger),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
-    show: (reply, page) => reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page)),
+    show: (reply, page) => showPage(renderer, reply, page),
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
@@ -82,8 +70,16 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerSamlPages(pages, tools);
     registerSignInPages(pages, tools);
     registerSignInFlowPages(pages, tools);
+    registerClientKeys(pages, tools);
     registerUnsubscribePages(pages, tools);
+    registerSecurityPages(pages, tools);
+    registerStepUpPages(pages, tools);
   });
+}
+
+function showPage(renderer: PageRenderer, reply: FastifyReply, page: Page): FastifyReply {
+  if (scriptedTemplates.has(page.template)) reply.header('content-security-policy', scriptedPolicy);
+  return reply.code(page.status).type('text/html; charset=utf-8').send(renderer.render(page));
 }
 
 function showError(

@@ -1,15 +1,19 @@
 /**
- * What every page of ours tells the browser: no scripts, nothing from elsewhere, no framing, no referrer, no caching.
+ * What every page of ours tells the browser: no scripts but where a passkey is asked for, nothing from elsewhere, no framing, no referrer, no caching.
  * Chromium applies `form-action` to redirects after a POST, so that steps to other origins are pages with a link.
  */
-const contentSecurityPolicy = [
+const directives = [
   "default-src 'none'",
   "style-src 'self'",
   "img-src 'self'",
   "form-action 'self'",
   "frame-ancestors 'none'",
   "base-uri 'none'",
-].join('; ');
+];
+const contentSecurityPolicy = directives.join('; ');
+
+/** The page's own script files; it sends what it has by a form, and connects to nothing. */
+export const scriptedPolicy = [...directives, "script-src 'self'"].join('; ');
 
 const headers = {
   'content-security-policy': contentSecurityPolicy,

@@ -101,6 +101,8 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
       { input: { ...input, groupIds: [groupId] }, field: ['groupIds', '0'] },
     ];
   },
+  updateSecondFactorPolicy: (_, { tenantId }) => [{ input: { tenantId, required: true } }],
+  resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
   endSession: (_, { sessionId }) => [{ input: { sessionId } }],
   endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],

@@ -24,6 +24,8 @@ export interface Quirks {
   claimedEmail?: string;
   /** Value of the claim `email_verified`; null leaves the claim out. @default true */
   emailVerified?: unknown;
+  /** Value of the claim `amr`. @default none */
+  amr?: string[];
   /** Requests to paths with this start are never answered. */
   hangsAt?: string;
   /** Requests to paths with this start get status 500 and an error description. */
@@ -63,6 +65,7 @@ export async function startTestOpenIdProvider(options: TestOpenIdProviderOptions
     ...(options.port === undefined ? {} : { port: options.port }),
     ...(options.claimsIn === undefined ? {} : { claimsIn: options.claimsIn }),
     clients,
+    amr: () => quirks.amr ?? [],
     claimsOf: (email) => claimsOf(email, options.accounts, quirks),
     intercept: (request, response) => {
       requests.push(request.url ?? '');

@@ -22,6 +22,8 @@ import {
   samlProviderOf,
 } from './identity-providers.queries.js';
 import type { IdentityProvidersService } from './identity-providers.service.js';
+import { clientKeySetUrl, openIdConnectCallbackUrl } from './openid-connect-addresses.rules.js';
+import { OpenIdConnectProvider } from './openid-connect-provider.type.js';
 import { samlAcsUrl, samlEntityId } from './saml-addresses.rules.js';
 import { SamlProvider } from './saml-provider.entity.js';
 
@@ -54,9 +56,11 @@ export class TenantIdentityProvidersResolver {
 @Resolver(() => IdentityProvider)
 export class IdentityProvidersResolver {
   readonly #providers: IdentityProvidersService;
+  readonly #publicUrl: URL;
 
-  constructor(providers: IdentityProvidersService) {
+  constructor(providers: IdentityProvidersService, publicUrl: URL) {
     this.#providers = providers;
+    this.#publicUrl = publicUrl;
   }
 
   @FieldResolver(() => Tenant)
@@ -67,6 +71,20 @@ export class IdentityProvidersResolver {
   @FieldResolver(() => [String], { description: 'In the order given.' })
   domains(@Ctx() ctx: RequestContext, @Root() provider: ShownProvider): Promise<string[]> | string[] {
     return provider.domains ?? domainsOf(ctx, provider.id);
+  }
+
+  @FieldResolver(() => OpenIdConnectProvider, { nullable: true, description: 'Null: it is of another kind.' })
+  oidc(@Root() provider: ShownProvider): OpenIdConnectProvider | null {
+    const { id, kind, preset, clientId, scopes, clientAuthentication, clientPublicKey } = provider;
+    if (kind !== 'OIDC' || clientId === null) return null;
+    return {
+      preset,
+      clientId,
+      scopes,
+      clientAuthentication,
+      redirectUri: openIdConnectCallbackUrl(this.#publicUrl, id),
+      jwksUrl: clientPublicKey && clientKeySetUrl(this.#publicUrl, id),
+    };
   }
 
   @FieldResolver(() => SamlProvider, { nullable: true, description: 'Null: it is of another kind.' })

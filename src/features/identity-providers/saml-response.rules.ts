@@ -6,6 +6,7 @@
  */
 import { later, SECOND } from '../../kernel/clock.js';
 import type { ProvenIdentity, SamlNameIdFormat, SamlSettings } from './connector.port.js';
+import { isMultiFactorContext } from './multi-factor.rules.js';
 import type { XmlElement } from './saml-library.js';
 import {
   attribute,
@@ -194,7 +195,18 @@ function readIdentity(assertion: XmlElement, subject: XmlElement, provider: Saml
     // The organisation itself signed it; whether it speaks for the address's domain is decided by routing.
     emailVerified: email !== null,
     displayName: single(attributes, displayNameAttribute ? [displayNameAttribute] : usualNameAttributes),
+    isMultiFactor: isMultiFactor(assertion, attributes),
   };
+}
+
+/** Entra and AD FS list the methods in an attribute, whatever the context says. */
+const METHODS_ATTRIBUTE = 'http://schemas.microsoft.com/claims/authnmethodsreferences';
+
+function isMultiFactor(assertion: XmlElement, attributes: Attributes): boolean {
+  const contexts = children(assertion, 'assertion', 'AuthnStatement')
+    .flatMap((statement) => children(statement, 'assertion', 'AuthnContext'))
+    .flatMap((context) => children(context, 'assertion', 'AuthnContextClassRef'));
+  return [...contexts, ...(attributes.get(METHODS_ATTRIBUTE) ?? [])].map(textOf).some(isMultiFactorContext);
 }
 
 interface NameId {

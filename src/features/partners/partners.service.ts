@@ -37,12 +37,13 @@ export class PartnersService {
     const domains = checkPartnerDomains(valid, input.domains);
     const policy = checkPolicy(valid, input.signInPolicy ?? null);
     valid.done();
-    const { automaticRedemption, trustsSecondFactor } = input;
     const id = newId('Partner');
-    const flags = { automaticRedemption, trustsSecondFactor };
     await ctx.transaction(tenantId, async (tx) => {
-      tx.em.create(Partner, { id, tenantId, displayName, ...policy, ...flags, createdAt: ctx.clock.now() });
-      await tx.em.flush();
+      await sql`
+        insert into partner (id, tenant_id, display_name, sign_in_order, fallback, automatic_redemption, trusts_second_factor,
+          created_at)
+        values (${id}, ${tenantId}, ${displayName}, ${policy.signInOrder}, ${policy.fallback}, ${input.automaticRedemption},
+          ${input.trustsSecondFactor}, ${ctx.clock.now()})`.execute(tx.db);
       await replaceDomains(tx, id, domains);
     });
     return id;

@@ -19,6 +19,7 @@ export const sessionEndReasons = [
   /** The identity it was opened with is no longer the user's. */
   'IDENTITY_UNLINKED',
   'REDEMPTION_RESET',
+  'SECOND_FACTOR_RESET',
 ] as const;
 export type SessionEndReason = (typeof sessionEndReasons)[number];
 

@@ -1,7 +1,15 @@
 /** The organisation that invites; everything below belongs to exactly one. Slugs never change and are never reused. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
-import { idColumn, integerColumn, keyColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import {
+  booleanColumn,
+  idColumn,
+  integerColumn,
+  keyColumn,
+  textArrayColumn,
+  textColumn,
+  timeColumn,
+} from '../../database/columns.js';
 import { Node } from '../../request/node.js';
 import type { DomainRule } from './domain-policy.rules.js';
 
@@ -57,6 +65,12 @@ export class Tenant implements Node {
   /** Of the terms of use in force; null: there are none. */
   @Property({ ...integerColumn(), nullable: true })
   termsVersion!: number | null;
+
+  @Field(() => Boolean, {
+    description: 'Whether guests have to show a second factor: at a provider trusted for it, or here.',
+  })
+  @Property(booleanColumn())
+  secondFactorRequired!: boolean;
 
   @Field(() => Date)
   @Property(timeColumn())

@@ -71,6 +71,7 @@ export class TenantsService {
           privacyStatementUrl: null,
           termsOfUseUrl: null,
           termsVersion: null,
+          secondFactorRequired: false,
           createdAt: ctx.clock.now(),
         });
       });

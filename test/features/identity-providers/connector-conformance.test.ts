@@ -27,6 +27,8 @@ interface Peer {
   settings: ProviderSettings;
   redirectUri: string;
   quirks: { claimedEmail?: string };
+  /** Says from now on whether sign-ins there take more than one factor. */
+  useMultiFactor(isOn: boolean): void;
   /** A person signs in there. @returns what the browser brings back. */
   signIn(redirectTo: string, email: string): Promise<Callback>;
   /** The same answer, changed on the way. */
@@ -50,9 +52,19 @@ function openIdConnect(): Kind {
       const accounts = [ada, ben].map((email) => ({ email, name: 'A Guest' }));
       const provider = await startTestOpenIdProvider({ clients: [client], accounts });
       return {
-        settings: { id, issuer: provider.issuer, ...client, scopes: ['email', 'profile'] } as ProviderSettings,
+        settings: {
+          id,
+          issuer: provider.issuer,
+          ...client,
+          scopes: ['email', 'profile'],
+          preset: 'GENERIC',
+          clientKey: null,
+        } as ProviderSettings,
         redirectUri,
         quirks: provider.quirks,
+        useMultiFactor(isOn) {
+          provider.quirks.amr = isOn ? ['pwd', 'otp', 'mfa'] : ['pwd'];
+        },
         signIn: async (redirectTo, email) => ({ url: await signInAt(provider, redirectTo, email) }),
         tamper({ url }) {
           const changed = new URL(url);
@@ -85,6 +97,10 @@ function saml(): Kind {
         settings: { id, issuer, ...metadata, ...naming, ...credential } as ProviderSettings,
         redirectUri: samlAcsUrl(publicUrl, id),
         quirks: provider.quirks,
+        useMultiFactor(isOn) {
+          if (isOn) provider.quirks.authnContext = 'https://refeds.org/profile/mfa';
+          else delete provider.quirks.authnContext;
+        },
         async signIn(redirectTo, email) {
           const { action, form } = await samlSignInAt(redirectTo, email);
           return { url: new URL(action), form };
@@ -146,7 +162,15 @@ describe.each([
       email: ada,
       emailVerified: true,
       displayName: 'A Guest',
+      isMultiFactor: false,
     });
+  });
+
+  it('tells a second factor only where the provider says so', async () => {
+    peer.useMultiFactor(true);
+    expect((await signIn()).isMultiFactor).toBe(true);
+    peer.useMultiFactor(false);
+    expect((await signIn()).isMultiFactor).toBe(false);
   });
 
   it('knows a person again, and tells two apart', async () => {

@@ -87,6 +87,7 @@ describe('an honest provider is believed', () => {
     email: ada,
     emailVerified: true,
     displayName: 'Ada Lovelace',
+    isMultiFactor: false,
     assertionId: '_assertion',
   };
 

@@ -1,0 +1,92 @@
+/** The pages of a guest's own credentials, pure: what they have and what went wrong in, a page out. */
+import type { AccountSecurity } from '../features/credentials/account-security.service.js';
+import type { CredentialRow } from '../features/credentials/second-factors.queries.js';
+import type { TotpEnrolment } from '../features/credentials/totp.service.js';
+import type { TenantBrand } from '../features/tenants/tenant-brand.queries.js';
+import type { Language } from '../kernel/languages.js';
+import { dateInWords } from '../mail/time-words.js';
+import { signInPath } from './account-visit.js';
+import type { Problem } from './error-pages.js';
+import { alertFacts, type Setting } from './guest-pages.js';
+import { brandOf, type Page, type PageTemplate } from './page.js';
+import { qrCode } from './qr-code.js';
+
+export interface SecuritySetting extends Setting {
+  brand: TenantBrand;
+  csrf: string;
+  /** What went wrong in the step before. */
+  found: Problem | null;
+}
+
+export function securityPage(
+  { owner, credentials, due, hasLocalAccount }: AccountSecurity,
+  setting: SecuritySetting,
+): Page {
+  const { language } = setting;
+  const one = (kind: CredentialRow['kind']) =>
+    credentialFacts(
+      language,
+      credentials.find((each) => each.kind === kind),
+    );
+  return page('security', setting, {
+    email: owner.email,
+    mayChange: due === null,
+    provePath: due && provePath(due, setting.brand.slug),
+    proveBySecondFactor: due === 'SECOND_FACTOR',
+    hasLocalAccount,
+    password: one('PASSWORD'),
+    passkeys: credentials
+      .filter(({ kind }) => kind === 'PASSKEY')
+      .map((passkey) => ({ ...credentialFacts(language, passkey), id: passkey.id, label: passkey.label || null })),
+    totp: one('TOTP'),
+    recoveryCodes: one('RECOVERY_CODES'),
+  });
+}
+
+export function newPasskeyPage(options: object, setting: SecuritySetting): Page {
+  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: rootOf(setting) });
+}
+
+export function totpPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: SecuritySetting): Page {
+  return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: rootOf(setting) });
+}
+
+export function recoveryCodesPage(codes: readonly string[], setting: SecuritySetting): Page {
+  return page('recovery-codes', setting, { codes, nextPath: rootOf(setting) });
+}
+
+function rootOf({ brand }: SecuritySetting): string {
+  return `/t/${brand.slug}/account/security`;
+}
+
+function provePath(due: 'SIGN_IN' | 'SECOND_FACTOR', slug: string): string {
+  const returnTo = `/t/${slug}/account/security`;
+  if (due === 'SIGN_IN') return signInPath(slug, returnTo);
+  return `/t/${slug}/second-factor?${new URLSearchParams({ return_to: returnTo })}`;
+}
+
+function credentialFacts(language: Language, credential: CredentialRow | undefined) {
+  if (!credential) return null;
+  const { createdAt, lastUsedAt, remaining } = credential;
+  return {
+    since: dateInWords(language, createdAt),
+    lastUsed: lastUsedAt && dateInWords(language, lastUsedAt),
+    remaining: remaining === null ? null : String(remaining),
+  };
+}
+
+/** For people who type it. */
+function inFours(seed: string): string {
+  return seed.replace(/.{4}(?=.)/g, '$& ');
+}
+
+function page(template: PageTemplate, setting: SecuritySetting, facts: Record<string, unknown>): Page {
+  const { brand, csrf, found, language } = setting;
+  return {
+    template,
+    status: found?.status ?? 200,
+    language,
+    brand: brandOf(brand),
+    facts: { ...alertFacts(found, language), csrf, root: rootOf(setting), ...facts },
+  };
+}

@@ -1,0 +1,144 @@
+/**
+ * A guest's own credentials, signed in: `/t/<slug>/account/security`. What may be changed is decided by
+ * `features/credentials`; here are the forms. Whoever sets up a factor has shown it, so that their session says so.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { NewCodes } from '../features/credentials/account-security.service.js';
+import type { ShownFactor } from '../features/sign-in/step-up.service.js';
+import { UserError } from '../kernel/errors.js';
+import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
+import { type Problem, problemOf } from './error-pages.js';
+import { accountForm, checkForm, formField, formToken } from './form-guard.js';
+import type { PageTools } from './page-tools.js';
+import {
+  newPasskeyPage,
+  recoveryCodesPage,
+  type SecuritySetting,
+  securityPage,
+  totpPage,
+} from './security-page-facts.js';
+
+type Request = FastifyRequest<TenantRoute>;
+/** How a page is shown, with what went wrong in the step before. */
+type Show = (visit: Visit, request: Request, reply: FastifyReply, found: Problem | null) => Promise<FastifyReply>;
+type Step = (visit: Visit, request: Request, reply: FastifyReply) => Promise<FastifyReply>;
+
+const ROOT = '/t/:slug/account/security';
+
+export function registerSecurityPages(server: FastifyInstance, tools: PageTools): void {
+  const { accountSecurity } = tools;
+  const page = (path: string, show: Show) =>
+    server.get<TenantRoute>(ROOT + path, (request, reply) =>
+      withVisit(tools, request, reply, (visit) => show(visit, request, reply, null)),
+    );
+  const step = (path: string, again: Show, work: Step) =>
+    server.post<TenantRoute>(ROOT + path, (request, reply) =>
+      withVisit(tools, request, reply, (visit) => securityStep(visit, request, reply, again, work)),
+    );
+
+  const overview: Show = async (visit, request, reply, found) =>
+    tools.show(
+      reply,
+      securityPage(await accountSecurity.view(visit.ctx, visit.session), settingOf(tools, visit, request, found)),
+    );
+  const newPasskey: Show = async (visit, request, reply, found) =>
+    tools.show(
+      reply,
+      newPasskeyPage(
+        await accountSecurity.passkeyOptions(visit.ctx, visit.session),
+        settingOf(tools, visit, request, found),
+      ),
+    );
+  const newTotp: Show = async (visit, request, reply, found) => {
+    const sealedSeed = formField(request, 'seed') || null;
+    const enrolment = await accountSecurity.totpEnrolment(visit.ctx, visit.session, sealedSeed);
+    return tools.show(reply, totpPage(enrolment, settingOf(tools, visit, request, found)));
+  };
+
+  page('', overview);
+  step('/password', overview, async ({ ctx, session, brand }, request, reply) => {
+    await accountSecurity.setPassword(ctx, session, formField(request, 'password'));
+    return backToSecurity(reply, brand.slug);
+  });
+  step('/password/remove', overview, async ({ ctx, session, brand }, _request, reply) => {
+    await accountSecurity.removePassword(ctx, session);
+    return backToSecurity(reply, brand.slug);
+  });
+
+  page('/passkey', newPasskey);
+  step('/passkey', newPasskey, async (visit, request, reply) => {
+    const [answer, label] = [formField(request, 'answer'), formField(request, 'label')];
+    const codes = await accountSecurity.addPasskey(visit.ctx, visit.session, answer, label);
+    return factorAdded(tools, visit, request, reply, 'passkey', codes);
+  });
+  step('/passkey/remove', overview, async ({ ctx, session, brand }, request, reply) => {
+    await accountSecurity.removePasskey(ctx, session, formField(request, 'passkeyId'));
+    return backToSecurity(reply, brand.slug);
+  });
+
+  page('/totp', newTotp);
+  step('/totp', newTotp, async (visit, request, reply) => {
+    const form = { sealedSeed: formField(request, 'seed'), code: formField(request, 'code') };
+    const codes = await accountSecurity.addTotp(visit.ctx, visit.session, form);
+    return factorAdded(tools, visit, request, reply, 'otp', codes);
+  });
+  step('/totp/remove', overview, async ({ ctx, session, brand }, _request, reply) => {
+    await accountSecurity.removeTotp(ctx, session);
+    return backToSecurity(reply, brand.slug);
+  });
+
+  step('/recovery-codes', overview, async (visit, request, reply) => {
+    const codes = await accountSecurity.newRecoveryCodes(visit.ctx, visit.session);
+    return tools.show(reply, recoveryCodesPage(codes, settingOf(tools, visit, request, null)));
+  });
+
+  // Reached by reloading an answer to a form from the address bar.
+  server.get<TenantRoute>(`${ROOT}/*`, (request, reply) => backToSecurity(reply, request.params.slug));
+}
+
+async function securityStep(
+  visit: Visit,
+  request: Request,
+  reply: FastifyReply,
+  again: Show,
+  work: Step,
+): Promise<FastifyReply> {
+  try {
+    checkForm(visit.ctx.secrets, request, accountForm(visit.session.id));
+    return await work(visit, request, reply);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const found = problemOf(error);
+    if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
+    return again(visit, request, reply, found);
+  }
+}
+
+/** The codes are shown by the answer itself: no other page could show them again. */
+async function factorAdded(
+  tools: PageTools,
+  visit: Visit,
+  request: Request,
+  reply: FastifyReply,
+  factor: ShownFactor,
+  codes: NewCodes,
+): Promise<FastifyReply> {
+  const token = await tools.stepUp.shown(visit.ctx, visit.session, factor);
+  tools.sessionCookie.write(reply, visit.brand.tenantId, token);
+  if (codes === null) return backToSecurity(reply, visit.brand.slug);
+  return tools.show(reply, recoveryCodesPage(codes, settingOf(tools, visit, request, null)));
+}
+
+function settingOf(
+  tools: PageTools,
+  { ctx, brand, session }: Visit,
+  request: Request,
+  found: Problem | null,
+): SecuritySetting {
+  const csrf = formToken(ctx.secrets, accountForm(session.id));
+  return { brand, csrf, found, ...tools.setting(request) };
+}
+
+function backToSecurity(reply: FastifyReply, slug: string): FastifyReply {
+  return reply.redirect(`/t/${encodeURIComponent(slug)}/account/security`, 303);
+}

@@ -142,7 +142,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
   const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
-  const signIn = new SignInService(sessions);
+  const signIn = new SignInService(proving, sessions);
   const tenants = new TenantCache(ground.listener);
   const secondFactors = new SecondFactorsService((tx, externalUserId) =>
     sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),

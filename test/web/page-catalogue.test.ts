@@ -86,6 +86,7 @@ function viewOf(offer: Offer, change: Partial<FlowView['flow']> = {}, rest: Part
     proofIssuer: null,
     proofSubject: null,
     proofDisplayName: null,
+    proofEmailKey: null,
     mismatchedEmail: null,
     createdAt: now,
     expiresAt: later(now, 30 * MINUTE),

@@ -25,6 +25,7 @@ import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
 import { loadMethods } from './methods.queries.js';
 import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.rules.js';
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
+import { addressRefusal } from './proof.rules.js';
 import { type Proof, recordProof, recordRefusal } from './proof.service.js';
 import type { ProofStep } from './proof-step.service.js';
 import {
@@ -46,8 +47,15 @@ export interface ProvingGround {
   inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: ProofStep) => Promise<T>): Promise<T>;
   /** @throws UserError when nothing is left to prove in it. */
   checkOpen(step: ProofStep): void;
-  /** Why what a provider vouched for proves nothing here; null: it does. */
-  judge(step: ProofStep, method: ProviderMethod, identity: ProvenIdentity): Promise<UserErrorCode | null>;
+  /**
+   * Why what a provider vouched for proves nothing here; null: it does.
+   * @param addressRefusal why it does not prove the address; null: it does.
+   */
+  judge(
+    step: ProofStep,
+    identity: ProvenIdentity & { providerId: string },
+    addressRefusal: UserErrorCode | null,
+  ): Promise<UserErrorCode | null>;
 }
 
 export interface UnderProof {
@@ -230,6 +238,9 @@ function methodsOf({ tx, flow: { tenantId }, emailKey }: ProofStep): Promise<Met
   return loadMethods(tx.db, { tenantId, emailKey });
 }
 
+/** The next attempt asks which account to use. */
+const saysWhichAccount: ReadonlySet<UserErrorCode> = new Set(['IDENTITY_MISMATCH', 'NOT_A_GUEST']);
+
 /**
  * Records the proof, or why it is none.
  * @returns the refusal as a value: thrown it would take its own record back.
@@ -241,13 +252,20 @@ async function judgeIdentity(
   identity: ProvenIdentity,
 ): Promise<UserErrorCode | null> {
   ground.checkOpen(step);
-  const refusal = await ground.judge(step, method, identity);
-  if (refusal === null) await recordProof(step, proofBy(method, identity));
-  else await recordRefusal(step, refusal, refusal === 'IDENTITY_MISMATCH' ? identity.email : null);
+  const found = addressRefusal(await methodsOf(step), method, identity, step.emailKey);
+  // Routed elsewhere by now: nothing it says counts, whatever for.
+  const isEntitled = found !== 'PROOF_REQUIRED';
+  const refusal = isEntitled ? await ground.judge(step, { ...identity, providerId: method.providerId }, found) : found;
+  const emailKey = found === null ? step.emailKey : null;
+  if (refusal === null) await recordProof(step, { ...proofBy(method, identity), emailKey });
+  else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);
   return refusal;
 }
 
-function proofBy({ kind, providerId }: ProviderMethod, { issuer, subject, displayName }: ProvenIdentity): Proof {
+function proofBy(
+  { kind, providerId }: ProviderMethod,
+  { issuer, subject, displayName }: ProvenIdentity,
+): Omit<Proof, 'emailKey'> {
   return { kind, providerId, issuer, subject, displayName };
 }
 

@@ -1,9 +1,36 @@
-/** Who gets a session, and by what. The proof itself is given in a flow; sessions are kept by `sessions.service.ts`. */
+/**
+ * Signing in, for pages: begin with an address, prove (by `proving`), agree where that is asked, and get a session. Also
+ * the session of whoever has just accepted an invitation. Sessions themselves are kept by `sessions.service.ts`.
+ */
 import { sql } from 'kysely';
+import { parseEmailAddress } from '../../kernel/email-address.js';
+import { refuse } from '../../kernel/errors.js';
+import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { BrowserKey } from '../proving/flows.queries.js';
+import { loadMethods } from '../proving/methods.queries.js';
+import { isEntitled } from '../proving/methods.rules.js';
+import type { ProvingService, SignInStarted } from '../proving/proving.service.js';
+import { type ConsentAnswer, checkConsent, type ShownTerms } from '../redemption/redemption.service.js';
+import { loadTermsMarkdown } from '../terms/terms.queries.js';
+import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
+import { isAgreement, nextSignInStep, type SignInStepName } from './sign-in.states.js';
+import {
+  beginFlow,
+  checkSignInOpen,
+  inSignInStep,
+  requireGuest,
+  type SignInStep,
+  type SignInView,
+  signInGround,
+  viewSignIn,
+  viewStep,
+} from './sign-in-flow.js';
+
+export type { SignInView } from './sign-in-flow.js';
 
 /** The browser that signs in. */
 export interface SigningIn {
@@ -13,11 +40,115 @@ export interface SigningIn {
   userAgent: string | undefined;
 }
 
+export interface Address {
+  tenantId: string;
+  /** As typed. */
+  address: string;
+  language: Language;
+  browserToken: string;
+  /** A path of ours, checked. */
+  returnTo: string | null;
+}
+
+/** A session, or the step that comes before it. */
+export type SignedIn =
+  | { opened: OpenedSession; tenantSlug: string; returnTo: string | null }
+  | { opened: null; due: SignInStepName };
+
 export class SignInService {
+  readonly #proving: ProvingService;
   readonly #sessions: SessionsService;
 
-  constructor(sessions: SessionsService) {
+  constructor(proving: ProvingService, sessions: SessionsService) {
+    this.#proving = proving;
     this.#sessions = sessions;
+    proving.addGround('SIGN_IN', signInGround);
+  }
+
+  /**
+   * The same for every address. Where a passcode is the way, it is on its way then, unless an earlier one still is.
+   * @returns the flow's id, and what kept the passcode back.
+   * @throws UserError ADDRESS_INVALID
+   */
+  async begin(ctx: RequestContext, { address, ...begun }: Address): Promise<string> {
+    const email = parseEmailAddress(address);
+    if (!email) throw refuse('ADDRESS_INVALID', { field: ['email'] });
+    return beginFlow(ctx, { ...begun, email: email.address, emailKey: email.key });
+  }
+
+  /** Right after `begin`, so that a guest whose way is the passcode need not ask for it. @throws as `sendPasscode`. */
+  async sendFirstPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
+    const { flow, methods } = await viewSignIn(ctx, key);
+    if (methods[0]?.kind === 'EMAIL_PASSCODE' && !flow.hasPasscode) await this.sendPasscode(ctx, key);
+  }
+
+  /** @throws UserError INVITATION_NOT_FOUND when this browser has no such flow. */
+  flow(ctx: RequestContext, key: BrowserKey): Promise<SignInView> {
+    return viewSignIn(ctx, key);
+  }
+
+  /** The text of what is to be agreed to; null: nothing is. */
+  async shownTerms(ctx: RequestContext, { flow: { tenantId }, terms }: SignInView): Promise<ShownTerms | null> {
+    return terms && { ...terms, markdown: await loadTermsMarkdown(ctx.db, tenantId, terms) };
+  }
+
+  /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
+  sendPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
+    return this.#proving.sendPasscode(ctx, 'SIGN_IN', key);
+  }
+
+  /** @throws UserError PASSCODE_WRONG, PASSCODE_EXPIRED, TOO_MANY_ATTEMPTS. */
+  provePasscode(ctx: RequestContext, key: BrowserKey, passcode: string): Promise<void> {
+    return this.#proving.provePasscode(ctx, 'SIGN_IN', key, passcode);
+  }
+
+  /** @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
+  beginSignIn(ctx: RequestContext, key: BrowserKey): Promise<SignInStarted> {
+    return this.#proving.beginSignIn(ctx, 'SIGN_IN', key);
+  }
+
+  /**
+   * Opens the session when every step is done; what may have changed since the proof is checked again.
+   * @param answer null: nothing was asked yet.
+   * @throws UserError PROOF_REQUIRED, NOT_A_GUEST, ACCOUNT_DISABLED, CONSENT_REQUIRED.
+   */
+  finish(
+    ctx: RequestContext,
+    key: BrowserKey,
+    answer: ConsentAnswer | null,
+    { sessionToken, userAgent }: Omit<SigningIn, 'tenantId'>,
+  ): Promise<SignedIn> {
+    return inSignInStep(ctx, key, async (step) => {
+      checkSignInOpen(step);
+      const view = await viewStep(step);
+      if (view.isProven) await checkStillEntitled(step);
+      const due = nextSignInStep(view);
+      if (due === 'prove') return { opened: null, due };
+      const guest = requireGuest(view.guest);
+      if (due !== null && !(isAgreement(due) && answer)) return { opened: null, due };
+      if (answer && due !== null) await agree(step, view, answer);
+      const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
+      const opened = await this.#open(
+        step,
+        { externalUserId: guest.externalUserId, identityId },
+        sessionToken,
+        userAgent,
+      );
+      return { opened, tenantSlug: view.tenant.slug, returnTo: step.flow.returnTo };
+    });
+  }
+
+  async #open(
+    { tx, now, flow }: SignInStep,
+    who: { externalUserId: string; identityId: string },
+    replaces: string | null,
+    userAgent: string | undefined,
+  ): Promise<OpenedSession> {
+    await sql`update redemption_flow set session_opened_at = ${now} where id = ${flow.id}`.execute(tx.db);
+    const { tenantId, amr, secondFactorAt } = flow;
+    const authenticatedAt = flow.provenAt ?? now;
+    const device = deviceLabel(userAgent);
+    return this.#sessions.open(tx, { ...who, tenantId, authenticatedAt, amr, secondFactorAt, device, replaces });
   }
 
   /**
@@ -27,7 +158,7 @@ export class SignInService {
    */
   async openAfterAccept(
     ctx: RequestContext,
-    { flowId, browserToken }: { flowId: string; browserToken: string },
+    { flowId, browserToken }: BrowserKey,
     { tenantId, sessionToken, userAgent }: SigningIn,
   ): Promise<OpenedSession | null> {
     return ctx.transaction(tenantId, async (tx) => {
@@ -59,4 +190,21 @@ interface AcceptedFlow {
   authenticatedAt: Date;
   amr: string[];
   secondFactorAt: Date | null;
+}
+
+/** @throws UserError CONSENT_REQUIRED when it was refused, or given to other terms than today's. */
+async function agree({ tx, now }: SignInStep, view: SignInView, answer: ConsentAnswer): Promise<void> {
+  const { guest, terms, tenant } = view;
+  checkConsent({ ...tenant, terms }, answer);
+  if (!guest || !terms) return;
+  await sql`
+    insert into terms_acceptance (tenant_id, external_user_id, version, language, hash, accepted_at)
+    values (${tx.tenantId}, ${guest.externalUserId}, ${terms.version}, ${terms.language}, ${terms.hash}, ${now})
+    on conflict do nothing`.execute(tx.db);
+}
+
+/** @throws UserError PROOF_REQUIRED when what vouched is not among the ways of the address any more. */
+async function checkStillEntitled({ tx, flow }: SignInStep): Promise<void> {
+  const proof = { kind: flow.proofKind, providerId: flow.proofProviderId, issuer: flow.proofIssuer };
+  if (!isEntitled(await loadMethods(tx.db, flow), proof)) throw refuse('PROOF_REQUIRED');
 }

@@ -1,0 +1,103 @@
+/** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
+import type { ShownTerms } from '../features/redemption/redemption.service.js';
+import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
+import type { SignInView } from '../features/sign-in/sign-in.service.js';
+import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
+import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
+import { type Problem, problem } from './error-pages.js';
+import {
+  agreementFacts,
+  alertFacts,
+  type Branded,
+  page,
+  problemPage,
+  provePage,
+  type Setting,
+  type StepPage,
+} from './guest-pages.js';
+import type { Page } from './page.js';
+
+export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
+export const appsPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/apps`;
+
+export const brandedFor = (tenant: TenantPage, { language }: Pick<Setting, 'language'>): Branded => ({
+  ...tenant,
+  language,
+});
+
+/** What was typed, when it is shown again because of a problem. */
+export interface SignInStart {
+  csrf: string;
+  returnTo: string | null;
+  email: string;
+}
+
+export function signInStartPage(tenant: TenantPage, start: SignInStart, setting: Setting, found: Problem | null): Page {
+  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant) };
+  return { ...page('sign-in-start', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
+}
+
+const flowPath = ({ id }: { id: string }): string => `/s/${id}`;
+
+/** By the name of the step that is due. */
+const stepPages: Record<SignInStepName, (view: SignInView, terms: ShownTerms | null) => StepPage> = {
+  prove: ({ flow, methods }) => {
+    const [template, facts] = provePage(flow, methods, flowPath(flow));
+    // Which account it was is said in the alert; there is no invited one to compare it with.
+    return [template, { ...facts, signedInAs: null }];
+  },
+  consent: ({ flow, tenant, terms: asked }, terms) => [
+    'consent',
+    { ...agreementFacts({ ...tenant, terms: asked }, terms), email: flow.email, app: null, inviter: null },
+  ],
+  terms: ({ tenant, terms: asked }, terms) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
+};
+
+/** @param found what went wrong in the step before, shown on the page where it can be mended. */
+export function signInPage(
+  view: SignInView,
+  csrf: string,
+  setting: Setting,
+  { found = null, terms = null }: { found?: Problem | null; terms?: ShownTerms | null } = {},
+): Page {
+  const { flow, tenant } = view;
+  const branded = brandedFor(tenant, flow);
+  if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { branded });
+  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view, terms);
+  const shared = {
+    flowPath: flowPath(flow),
+    declinePath: null,
+    startPath: signInPath(tenant),
+    csrf,
+    address: flow.email,
+    ...alertFacts(found, flow.language),
+  };
+  return { ...page(template, branded, { ...shared, ...facts }), status: found?.status ?? 200 };
+}
+
+export interface SignedIn {
+  guest: SignedInGuest;
+  /** Of forms of this session. */
+  csrf: string;
+}
+
+export function signedInPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, continueTo: string): Page {
+  return page('signed-in', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), continueTo });
+}
+
+export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, apps: readonly GuestApp[]): Page {
+  return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), apps });
+}
+
+export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
+  return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
+}
+
+function sessionFacts(tenant: TenantPage, { guest, csrf }: SignedIn): Record<string, unknown> {
+  return {
+    account: guest.displayName ? `${guest.displayName} (${guest.email})` : guest.email,
+    csrf,
+    signOutPath: `/t/${tenant.slug}/sign-out`,
+    switchPath: `${signInPath(tenant)}?prompt=login`,
+  };
+}

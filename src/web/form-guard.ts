@@ -21,8 +21,6 @@ export const signInForm = (tenantId: string, browserToken: string): string =>
   `sign-in/${tenantId}/${lastingPart(browserToken)}`;
 /** Any form of somebody who is signed in. */
 export const sessionForm = (sessionToken: string): string => `session/${sessionToken}`;
-/** A form of somebody who is signed in. */
-export const accountForm = (sessionId: string): string => `account/${sessionId}`;
 
 export function formToken(secrets: Secrets, form: string): string {
   return secrets.sign('csrf', form).toString('base64url');

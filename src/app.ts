@@ -63,10 +63,14 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { accessReview, sessionEnd } from './openid-provider/access-end.js';
+import { registerAppDoor } from './openid-provider/app-door.js';
 import { GuestSessions } from './openid-provider/guest-sessions.js';
 import { registerInteractionPages } from './openid-provider/interaction-pages.js';
 import { Issuers } from './openid-provider/issuers.js';
 import { mountIssuers } from './openid-provider/mount.js';
+import { openIdTasks } from './openid-provider/openid-tasks.js';
+import { forgetExpiredPayloads } from './openid-provider/payload-adapter.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
@@ -149,12 +153,14 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   });
   const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
-  const signIn = new SignInService(sessions);
+  const signIn = new SignInService(proving, sessions);
   const tenants = new TenantCache(ground.listener);
   const renderer = await PageRenderer.load(templatesDirectory());
   const pages = createOpenIdPages(ground, renderer, publicUrl);
   const guestSessions = new GuestSessions(sessions, publicUrl);
   const appFetch = openAppClient(config, log, running);
+  sessions.onEnd(sessionEnd(ground.secrets));
+  const reviewAccess = accessReview(clock);
   const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
   const secondFactors = new SecondFactorsService((tx, externalUserId) =>
     sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
@@ -176,8 +182,9 @@ async function start(options: AppOptions, running: Running): Promise<App> {
       mailLimits,
       tenants,
       redemption,
-      secondFactors,
       sessions,
+      reviewAccess,
+      secondFactors,
     }),
   );
 
@@ -215,6 +222,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInviteResults(server, { ground, authenticate });
 
   await mountIssuers(server, { issuers, publicUrl, pages });
+  registerAppDoor(server, ground, publicUrl);
   await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
@@ -231,7 +239,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, issuers, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -376,6 +384,7 @@ interface JobParts {
   mailLimits: MailLimits;
   saml: SamlProviders;
   sessions: SessionsService;
+  issuers: Issuers;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -398,7 +407,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, sessions, issuers, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -412,6 +421,8 @@ function startWorkerOf(
     fetchLogo: openLogoClient(ground.log, running),
     saml,
     sessions,
+    openIdTasks: openIdTasks(issuers),
+    forgetOpenIdPayloads: forgetExpiredPayloads,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

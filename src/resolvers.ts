@@ -20,6 +20,7 @@ import {
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
 import { CredentialsResolver } from './features/credentials/credentials.resolver.js';
 import type { SecondFactorsService } from './features/credentials/second-factors.service.js';
+import type { ReviewAccess } from './features/external-users/access-review.port.js';
 import {
   ExternalUsersResolver,
   TenantExternalUsersResolver,
@@ -76,6 +77,8 @@ export interface ResolverParts {
   redemption: RedemptionService;
   secondFactors: SecondFactorsService;
   sessions: SessionsService;
+  /** Ends what apps were given for people who may not use them any more. */
+  reviewAccess: ReviewAccess;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
@@ -89,6 +92,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     redemption,
     secondFactors,
     sessions,
+    reviewAccess,
   } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
@@ -99,18 +103,21 @@ export function createResolvers(parts: ResolverParts): object[] {
     new ApiKeysResolver(apiKeys),
     new TenantApiKeysResolver(),
     new ExternalUsersResolver(
-      new ExternalUsersService((tx, externalUserId) => sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED')),
+      new ExternalUsersService(async (tx, externalUserId) => {
+        await sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED');
+        await reviewAccess(tx, { externalUserIds: [externalUserId] });
+      }),
     ),
     new TenantExternalUsersResolver(),
     new TermsResolver(new TermsService()),
     new TermsAcceptancesResolver(),
     new CredentialsResolver(secondFactors),
-    new GroupsResolver(new GroupsService(), new GroupMembersService()),
+    new GroupsResolver(new GroupsService(reviewAccess), new GroupMembersService(reviewAccess)),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
-    new AppsResolver(new AppsService()),
+    new AppsResolver(new AppsService(reviewAccess)),
     new TenantAppsResolver(),
-    new AppAssignmentsResolver(new AppAssignmentsService()),
+    new AppAssignmentsResolver(new AppAssignmentsService(reviewAccess)),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
     new IdentityProvidersResolver(

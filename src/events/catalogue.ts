@@ -18,6 +18,8 @@ export const redemptionEventTypes = [
   'DECLINED',
   'REVOKED',
   'EXPIRED',
+  'ACCESS_ENDED',
+  'TOKEN_REUSED',
 ] as const;
 
 export type RedemptionEventType = (typeof redemptionEventTypes)[number];

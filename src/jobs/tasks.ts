@@ -35,10 +35,13 @@ export interface TaskParts extends MailJobParts {
   fetchLogo(url: string): Promise<Response>;
   saml: SamlProviders;
   sessions: SessionsService;
+  /** Of the OpenID Provider, by task. */
+  openIdTasks: Record<string, Handler>;
+  forgetOpenIdPayloads(ctx: RequestContext, before: Date): Promise<void>;
   eventRetentionDays: number;
 }
 
-type Handler = (ctx: RequestContext, payload: never, helpers: JobHelpers) => Promise<void>;
+export type Handler = (ctx: RequestContext, payload: never, helpers: JobHelpers) => Promise<void>;
 
 const IDEMPOTENCY_HOURS = 24;
 
@@ -46,6 +49,7 @@ export function createTasks(parts: TaskParts): TaskList {
   const handlers: Record<string, Handler> = {
     ...mailHandlers(parts),
     ...bounceHandlers(parts),
+    ...parts.openIdTasks,
     [RUN_BULK_INVITE_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal, job }) =>
       parts.bulkInvites.takeTurn(ctx, bulkInviteId, {
         ...(abortSignal && { signal: abortSignal }),
@@ -68,6 +72,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await forgetOrganizations(ctx.db, now);
       await forgetSpentAndTried(ctx);
       await parts.sessions.deleteOld(ctx);
+      await parts.forgetOpenIdPayloads(ctx, later(now, -DAY));
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );
@@ -90,6 +95,7 @@ const crontab = `
 * * * * * end_silent_uploads ?max=3
 */10 * * * * clean_up ?max=3
 */5 * * * * refresh_saml_metadata ?max=3
+17 * * * * rotate_signing_keys ?max=3
 `;
 
 /** One after the other, also over processes: a reading may take longer than a minute. */

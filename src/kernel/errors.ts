@@ -49,6 +49,8 @@ const userErrorTexts = {
   SECOND_FACTOR_WRONG: 'This code is not right. Wait for the next one and enter it, or use a recovery code.',
   SECOND_FACTOR_LOCKED: 'Too many wrong codes. Try again later.',
   IDENTITY_MISMATCH: 'You signed in with another account than the one invited. Switch accounts and try again.',
+  NOT_A_GUEST:
+    'Nobody here signs in with this account. Use the account you accepted with, or open the link in your invitation first.',
   IDENTITY_UNVERIFIED:
     'Your provider does not confirm that this address is yours. Ask your administrator, or use another way.',
   IDP_UNAVAILABLE: 'The sign-in service of your organisation does not answer properly. Try again in a few minutes.',

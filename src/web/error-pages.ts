@@ -5,12 +5,14 @@
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 
 /**
- * Every problem a guest can meet. FLOW_OVER: the attempt, not the invitation, is gone. SIGN_IN_UNREQUESTED: a provider sent
- * somebody here who had not set out from here. NO_METHOD: the tenant offers no way to prove this address.
+ * Every problem a guest can meet. FLOW_OVER: the attempt, not the invitation, is gone; SIGN_IN_OVER: likewise of a sign-in.
+ * SIGN_IN_UNREQUESTED: a provider sent somebody here who had not set out from here. NO_METHOD: the tenant offers no way to
+ * prove this address.
  */
 const statuses = {
   INVITATION_NOT_FOUND: 404,
   FLOW_OVER: 404,
+  SIGN_IN_OVER: 404,
   SIGN_IN_UNREQUESTED: 403,
   SUPERSEDED: 410,
   EXPIRED: 410,
@@ -33,6 +35,8 @@ const statuses = {
   SECOND_FACTOR_WRONG: 422,
   SECOND_FACTOR_LOCKED: 429,
   IDENTITY_MISMATCH: 403,
+  NOT_A_GUEST: 403,
+  ADDRESS_INVALID: 422,
   IDENTITY_UNVERIFIED: 403,
   IDP_UNAVAILABLE: 503,
   CONSENT_REQUIRED: 422,

@@ -4,21 +4,23 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { unsubscribePath } from '../features/invitations/unsubscribe-link.service.js';
+import type { FlowPurpose } from '../features/proving/flow.entity.js';
 import { isProofFresh } from '../features/proving/flow.states.js';
 import type { BrowserKey } from '../features/proving/flows.queries.js';
 import type { FlowView } from '../features/redemption/redemption.service.js';
-import { RequestError, UserError } from '../kernel/errors.js';
+import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
-import { renewedBrowserToken } from './browser-cookie.js';
+import { keepSession, renewCookie, signingIn } from './browser-rights.js';
 import { isProblemCode, type Problem, problem, problemOf } from './error-pages.js';
 import { checkForm, flowForm, formField, formToken } from './form-guard.js';
 import { flowOver, flowPage, leavingPage, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
+import { backToSignIn, goOn } from './sign-in-flow-pages.js';
 
 type FlowRoute = { Params: { flowId: string } };
 
 export function registerFlowPages(server: FastifyInstance, tools: PageTools): void {
-  const { redemption } = tools;
+  const { redemption, signIn } = tools;
   const step = (path: string, work: FlowWork) =>
     server.post<FlowRoute>(`/r/:flowId${path}`, (request, reply) => flowStep(tools, request, reply, work));
 
@@ -45,7 +47,8 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
 
   step('/accept', async ({ ctx, key, view, request, reply }) => {
     await redemption.accept(ctx, key, null, { consent: true, consentVersion: formField(request, 'consentVersion') });
-    await openSession(tools, ctx, key, view.flow.tenantId, request, reply);
+    const opened = await signIn.openAfterAccept(ctx, key, signingIn(tools, request, view.flow.tenantId));
+    if (opened) keepSession(tools, reply, opened);
     await renewCookie(tools, ctx, reply, key.browserToken);
     const { appName, landingUrl } = view.offer;
     if (landingUrl === null) return backToFlow(reply, key.flowId);
@@ -137,6 +140,33 @@ async function findFlow({ redemption }: PageTools, ctx: RequestContext, key: Bro
   }
 }
 
+interface BackFromProvider {
+  tools: PageTools;
+  ctx: RequestContext;
+  key: BrowserKey;
+  request: FastifyRequest;
+  reply: FastifyReply;
+}
+
+type AfterProvider = (back: BackFromProvider, refusal: UserErrorCode | null) => Promise<FastifyReply>;
+
+/** Where a browser goes on that comes back from a provider, by what it had set out for. */
+const afterProvider: Record<FlowPurpose, AfterProvider> = {
+  async REDEEM({ tools, ctx, key, reply }, refusal) {
+    if (refusal === null) await renewCookie(tools, ctx, reply, key.browserToken);
+    return backToFlow(reply, key.flowId, refusal);
+  },
+  async SIGN_IN({ tools, ctx, key, request, reply }, refusal) {
+    if (refusal !== null) return backToSignIn(reply, key.flowId, refusal);
+    try {
+      return await goOn(tools, ctx, key, request, reply);
+    } catch (error) {
+      if (error instanceof UserError) return backToSignIn(reply, key.flowId, error.code);
+      throw error;
+    }
+  },
+};
+
 /** Spends the state and records the proof; nothing is accepted by coming back. Says what failed on the flow's own page. */
 async function finishSignIn(
   tools: PageTools,
@@ -150,40 +180,13 @@ async function finishSignIn(
   callbackUrl.search = new URL(request.url, tools.publicUrl).search;
   if (!browserToken) return showFlowOver(tools, request, reply);
   try {
-    const { flowId, refusal } = await tools.proving.finishSignIn(ctx, providerId, callbackUrl, browserToken);
-    if (refusal === null) await renewCookie(tools, ctx, reply, browserToken);
-    return backToFlow(reply, flowId, refusal);
+    const finished = await tools.proving.finishSignIn(ctx, providerId, callbackUrl, browserToken);
+    const key = { flowId: finished.flowId, browserToken };
+    return await afterProvider[finished.purpose]({ tools, ctx, key, request, reply }, finished.refusal);
   } catch (error) {
     if (error instanceof UserError) return showFlowOver(tools, request, reply);
     throw error;
   }
-}
-
-async function openSession(
-  { signIn, sessionCookie }: PageTools,
-  ctx: RequestContext,
-  key: BrowserKey,
-  tenantId: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const sessionToken = sessionCookie.read(request, tenantId);
-  const userAgent = request.headers['user-agent'];
-  const opened = await signIn.openAfterAccept(ctx, key, { tenantId, sessionToken, userAgent });
-  if (opened) sessionCookie.write(reply, tenantId, opened.token);
-}
-
-/** After a proof and after the accept: whoever knew the cookie before holds nothing of it now. */
-export async function renewCookie(
-  { proving, unsubscriptions, browserCookie }: PageTools,
-  ctx: RequestContext,
-  reply: FastifyReply,
-  old: string,
-): Promise<void> {
-  const renewed = renewedBrowserToken(old);
-  await proving.renewBrowser(ctx, old, renewed);
-  await unsubscriptions.renewBrowser(ctx, old, renewed);
-  browserCookie.write(reply, renewed);
 }
 
 function backToFlow(reply: FastifyReply, flowId: string, refusal: string | null = null): FastifyReply {

@@ -19,6 +19,12 @@ export const unsubscribeFlowForm = (flowId: string, browserToken: string): strin
 /** A form of somebody who is signed in. */
 export const accountForm = (sessionId: string): string => `account/${sessionId}`;
 
+/** The form that asks for an address, in the browser it was shown in. */
+export const signInForm = (tenantId: string, browserToken: string): string =>
+  `sign-in/${tenantId}/${lastingPart(browserToken)}`;
+/** Any form of somebody who is signed in. */
+export const sessionForm = (sessionToken: string): string => `session/${sessionToken}`;
+
 export function formToken(secrets: Secrets, form: string): string {
   return secrets.sign('csrf', form).toString('base64url');
 }

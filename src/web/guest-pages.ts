@@ -2,17 +2,20 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
+
 import { isProofFresh } from '../features/proving/flow.states.js';
+import type { FlowStep } from '../features/proving/flow-steps.rules.js';
+import type { ProvingFlow } from '../features/proving/flows.queries.js';
 import type { Method } from '../features/proving/methods.rules.js';
 import type { FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
-import { consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal } from '../features/redemption/redemption.states.js';
+import { type Agreement, consentVersionOf } from '../features/redemption/redemption.service.js';
+import { flowRefusal, nextRedemptionStep } from '../features/redemption/redemption.states.js';
 import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
-import { brandOf, noBrand, type Page, type PageTemplate } from './page.js';
+import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate } from './page.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
@@ -70,55 +73,73 @@ export function flowPage(
   // A mismatch has a page of its own, with both addresses.
   const alert = found?.code === 'IDENTITY_MISMATCH' && flow.mismatchedEmail ? null : found;
   const shared = {
-    flowId: flow.id,
+    flowPath: `/r/${flow.id}`,
     declinePath: `/r/${flow.id}/decline`,
+    startPath: null,
     csrf,
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
-  const [template, facts] = nextStep(view, terms);
+  const [template, facts] = stepPages[nextRedemptionStep(view)](view, terms);
   return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
-function nextStep(view: FlowView, terms: ShownTerms | null): [PageTemplate, Record<string, unknown>] {
-  const { flow, offer, methods } = view;
-  if (view.isProven) return ['consent', consentFacts(offer, terms)];
-  const method = currentMethod(view);
-  const others = { otherMethods: methods.filter((each) => each !== method).map((each) => methodFacts(each, flow.id)) };
+/** By the name of the step that is due. */
+const stepPages: Record<FlowStep, (view: FlowView, terms: ShownTerms | null) => StepPage> = {
+  prove: ({ flow, methods }) => provePage(flow, methods, `/r/${flow.id}`),
+  consent: ({ offer }, terms) => ['consent', { ...consentFacts(offer, terms), ...inviterFacts(offer) }],
+};
+
+export type StepPage = [PageTemplate, Record<string, unknown>];
+
+/** What a flow of any purpose shows to somebody who has still to prove who they are. */
+export function provePage(
+  flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail'>,
+  methods: readonly Method[],
+  flowPath: string,
+): StepPage {
+  const method = currentMethod(flow, methods);
+  const others = { otherMethods: methods.filter((each) => each !== method).map((each) => methodFacts(each, flowPath)) };
   if (method?.providerId)
     return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, ...others }];
   return [flow.hasPasscode ? 'passcode' : 'passcode-send', others];
 }
 
 /** The first of the tenant's order, unless the guest has chosen by asking for a code. */
-function currentMethod({ flow, methods }: FlowView): Method | undefined {
+function currentMethod(
+  { hasPasscode }: Pick<ProvingFlow, 'hasPasscode'>,
+  methods: readonly Method[],
+): Method | undefined {
   const passcode = methods.find(({ kind }) => kind === 'EMAIL_PASSCODE');
-  return (flow.hasPasscode && passcode) || methods[0];
+  return (hasPasscode && passcode) || methods[0];
 }
 
 /** A form of its own for each, so that choosing is one click. */
-function methodFacts({ kind, displayName }: Method, flowId: string): Record<string, unknown> {
+function methodFacts({ kind, displayName }: Method, flowPath: string): Record<string, unknown> {
   const isPasscode = kind === 'EMAIL_PASSCODE';
   return {
-    action: `/r/${flowId}/${isPasscode ? 'passcode/send' : 'sign-in'}`,
+    action: `${flowPath}/${isPasscode ? 'passcode/send' : 'sign-in'}`,
     provider: isPasscode ? null : displayName,
   };
 }
 
-function consentFacts(offer: Offer, terms: ShownTerms | null): Record<string, unknown> {
+/** Of whoever is about to become a guest of the tenant. */
+export function consentFacts(
+  agreement: Agreement & { email: string; appName: string | null },
+  terms: ShownTerms | null,
+): Record<string, unknown> {
   return {
-    ...inviterFacts(offer),
-    email: offer.email,
-    app: offer.appName,
-    consentVersion: consentVersionOf(offer),
-    termsOfUseUrl: offer.termsOfUseUrl,
+    email: agreement.email,
+    app: agreement.appName,
+    consentVersion: consentVersionOf(agreement),
+    termsOfUseUrl: agreement.termsOfUseUrl,
     terms: terms && { language: terms.language, html: termsHtml(terms.markdown) },
   };
 }
 
 /** To another origin: chosen by a click or by the refresh, never by a redirect of the POST. */
-export function leavingPage(offer: Offer, to: { url: string; name: string; reason: 'app' | 'provider' }): Page {
-  return page('leaving', offer, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
+export function leavingPage(brand: Branded, to: { url: string; name: string; reason: 'app' | 'provider' }): Page {
+  return page('leaving', brand, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
 }
 
 function landedPage(offer: Offer): Page {
@@ -136,12 +157,18 @@ export function declinedPage(
 
 export interface ProblemFacts {
   offer?: Offer;
+  /** Whose page it is where no invitation says so. */
+  branded?: Branded;
   /** Where to go on, when there is somewhere. */
   continueTo?: string;
 }
 
-export function problemPage(found: Problem, setting: Setting, { offer, continueTo }: ProblemFacts = {}): Page {
-  const language = offer?.language ?? setting.language;
+export function problemPage(
+  found: Problem,
+  setting: Setting,
+  { offer, branded = offer, continueTo }: ProblemFacts = {},
+): Page {
+  const language = branded?.language ?? setting.language;
   const redeemed = found.code === 'ALREADY_REDEEMED';
   const facts = {
     ...alertFacts(found, language),
@@ -149,7 +176,7 @@ export function problemPage(found: Problem, setting: Setting, { offer, continueT
     landingUrl: redeemed ? (offer?.landingUrl ?? null) : null,
     app: offer?.appName ?? null,
   };
-  const brand = offer ? brandOf(offer) : noBrand;
+  const brand = branded ? brandOf(branded) : noBrand;
   return { template: 'problem', status: found.status, language, brand, facts };
 }
 
@@ -172,6 +199,9 @@ function inviterFacts({ inviterName, message }: Offer): Record<string, unknown> 
   return { inviter: inviterName, messageLines: text ? text.split(/\r\n|[\n\r\u2028\u2029]/) : [] };
 }
 
-function page(template: PageTemplate, offer: Offer, facts: Record<string, unknown>): Page {
-  return { template, status: 200, language: offer.language, brand: brandOf(offer), facts };
+/** Whose page it is, and for whom. */
+export type Branded = BrandFacts & { language: Language };
+
+export function page(template: PageTemplate, branded: Branded, facts: Record<string, unknown>): Page {
+  return { template, status: 200, language: branded.language, brand: brandOf(branded), facts };
 }

@@ -29,6 +29,10 @@ export const pageTemplates = [
   'recovery-codes',
   'second-factor',
   'second-factor-none',
+  'sign-in-start',
+  'signed-in',
+  'signed-out',
+  'apps',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

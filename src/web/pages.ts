@@ -25,6 +25,8 @@ import { registerSamlPages } from './saml-pages.js';
 import { scriptedPolicy, securityHeaders } from './security-headers.js';
 import { registerSecurityPages } from './security-pages.js';
 import { SessionCookie } from './session-cookie.js';
+import { registerSignInFlowPages } from './sign-in-flow-pages.js';
+import { registerSignInPages } from './sign-in-pages.js';
 import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
 import { registerUnsubscribePages } from './unsubscribe-pages.js';
@@ -70,6 +72,8 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerUnsubscribePages(pages, tools);
     registerSecurityPages(pages, tools);
     registerStepUpPages(pages, tools);
+    registerSignInPages(pages, tools);
+    registerSignInFlowPages(pages, tools);
   });
 }
 

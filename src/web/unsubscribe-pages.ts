@@ -8,8 +8,8 @@ import type { UnsubscribeKey } from '../features/unsubscriptions/unsubscribe.que
 import { UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { newBrowserToken } from './browser-cookie.js';
+import { renewCookie } from './browser-rights.js';
 import { type Problem, problem, problemOf } from './error-pages.js';
-import { renewCookie } from './flow-pages.js';
 import { checkForm, formField, formToken, unsubscribeFlowForm, unsubscribeForm } from './form-guard.js';
 import { flowOver, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';

@@ -21,6 +21,8 @@ alter table redemption_flow
   add column external_user_id text collate "C",
   add column session_id text collate "C",
   add column return_to text,
+  -- The address that the proof covers; null: it is of an identity alone.
+  add column proof_email_key text collate "C",
   add foreign key (tenant_id, external_user_id) references external_user (tenant_id, id) on delete cascade,
   add foreign key (tenant_id, session_id) references guest_session (tenant_id, id) on delete cascade,
   add check (purpose in ('REDEEM', 'SIGN_IN', 'LINK_IDENTITY', 'CHANGE_ADDRESS')),

@@ -17,7 +17,7 @@ import {
 import type { Language } from '../../kernel/languages.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 
-export const flowPurposes = ['REDEEM', 'SIGN_IN', 'LINK_IDENTITY', 'CHANGE_ADDRESS'] as const;
+export const flowPurposes = ['REDEEM', 'SIGN_IN'] as const;
 export type FlowPurpose = (typeof flowPurposes)[number];
 
 /** Without an invitation a flow is never more than PROVEN; what it led to is a session, an identity, an address. */
@@ -121,6 +121,10 @@ export class GuestFlow {
    */
   @Property({ ...jsonColumn(), nullable: true })
   unaddressedIdentity!: UnaddressedIdentity | null;
+
+  /** The address that the proof covers; null: it is of the identity alone. Not kept by an accept, which ends the flow. */
+  @Property({ ...keyColumn(), nullable: true })
+  proofEmailKey!: string | null;
 
   /** How the person was authenticated so far, as a session will say it (RFC 8176). */
   @Property(textArrayColumn())

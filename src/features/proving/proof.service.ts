@@ -15,6 +15,8 @@ export interface Proof {
   issuer: string;
   subject: string;
   displayName: string | null;
+  /** The address it covers; null: none. */
+  emailKey: string | null;
 }
 
 /** The gateway vouches for a mailbox itself; the address stands for the person. */
@@ -24,6 +26,7 @@ export const passcodeProof = (emailKey: string): Proof => ({
   issuer: 'mail',
   subject: emailKey,
   displayName: null,
+  emailKey,
 });
 
 /** The flow as it is with this proof. */
@@ -37,6 +40,7 @@ export function provenBy<F extends ProvingFlow>(flow: F, proof: Proof, now: Date
     proofIssuer: proof.issuer,
     proofSubject: proof.subject,
     proofDisplayName: usableName(proof.displayName),
+    proofEmailKey: proof.emailKey,
   };
 }
 
@@ -50,7 +54,7 @@ export async function recordProof(step: ProofStep, proof: Proof): Promise<void> 
   await sql`
     update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
       proof_provider_id = ${proof.providerId}, proof_issuer = ${proof.issuer}, proof_subject = ${proof.subject},
-      proof_display_name = ${usableName(proof.displayName)}, amr = ${amrOf(proof.kind)}, mismatched_email = null
+      proof_display_name = ${usableName(proof.displayName)}, proof_email_key = ${proof.emailKey}, amr = ${amrOf(proof.kind)}, mismatched_email = null
     where id = ${flow.id}`.execute(tx.db);
   await sql`
     update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);

@@ -25,9 +25,15 @@ import type { FlowPurpose } from './flow.entity.js';
 import { isProven } from './flow.states.js';
 import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
 import { loadMethods } from './methods.queries.js';
-import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.rules.js';
+import {
+  checkPasscodeOffered,
+  isEntitled,
+  type Method,
+  type ProviderMethod,
+  requireProvider,
+} from './methods.rules.js';
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
-import { completes, isCompletable } from './proof.rules.js';
+import { addressRefusal, isCompletable } from './proof.rules.js';
 import { type Proof, passcodeProof, recordProof, recordRefusal, recordUnaddressed } from './proof.service.js';
 import type { ProofStep } from './proof-step.service.js';
 import {
@@ -49,8 +55,15 @@ export interface ProvingGround {
   inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: ProofStep) => Promise<T>): Promise<T>;
   /** @throws UserError when nothing is left to prove in it. */
   checkOpen(step: ProofStep): void;
-  /** Why what a provider vouched for proves nothing here; null: it does. */
-  judge(step: ProofStep, method: ProviderMethod, identity: ProvenIdentity): Promise<UserErrorCode | null>;
+  /**
+   * Why what a provider vouched for proves nothing here; null: it does.
+   * @param addressRefusal why it does not prove the address; null: it does.
+   */
+  judge(
+    step: ProofStep,
+    identity: ProvenIdentity & { providerId: string },
+    addressRefusal: UserErrorCode | null,
+  ): Promise<UserErrorCode | null>;
 }
 
 export interface UnderProof {
@@ -114,8 +127,7 @@ export class ProvingService {
       checkPasscodeOffered(methods);
       // A second click after the proof; the code is spent, the proof stands.
       if (isProven(step.flow, step.now)) return null;
-      const { unaddressedIdentity: identity } = step.flow;
-      return proveByPasscode(step, passcode, completes(methods, identity) ? identity : passcodeProof(step.emailKey));
+      return proveByPasscode(step, passcode, proofByPasscode(step, methods));
     });
     if (refusal) throw refusal;
   }
@@ -250,9 +262,17 @@ export class ProvingService {
   }
 }
 
+/** Of who signed in before, where routing still says; or of the address alone. */
+function proofByPasscode({ flow: { unaddressedIdentity: identity }, emailKey }: ProofStep, methods: Method[]): Proof {
+  return identity && isEntitled(methods, identity) ? { ...identity, emailKey } : passcodeProof(emailKey);
+}
+
 function methodsOf({ tx, flow: { tenantId, unaddressedIdentity }, emailKey }: ProofStep): Promise<Method[]> {
   return loadMethods(tx.db, { tenantId, emailKey, unaddressedIdentity });
 }
+
+/** The next attempt asks which account to use. */
+const saysWhichAccount: ReadonlySet<UserErrorCode> = new Set(['IDENTITY_MISMATCH', 'NOT_A_GUEST']);
 
 /**
  * Records the proof, or why it is none.
@@ -265,17 +285,24 @@ async function judgeIdentity(
   identity: ProvenIdentity,
 ): Promise<UserErrorCode | null> {
   ground.checkOpen(step);
-  const refusal = await ground.judge(step, method, identity);
+  const found = addressRefusal(await methodsOf(step), method, identity, step.emailKey);
+  // Routed elsewhere by now: nothing it says counts, whatever for.
+  const isEntitled = found !== 'PROOF_REQUIRED';
+  const refusal = isEntitled ? await ground.judge(step, { ...identity, providerId: method.providerId }, found) : found;
   if (refusal === 'IDENTITY_UNVERIFIED' && isCompletable(identity, step.emailKey)) {
     await recordUnaddressed(step, proofBy(method, identity));
     return null;
   }
-  if (refusal === null) await recordProof(step, proofBy(method, identity));
-  else await recordRefusal(step, refusal, refusal === 'IDENTITY_MISMATCH' ? identity.email : null);
+  const emailKey = found === null ? step.emailKey : null;
+  if (refusal === null) await recordProof(step, { ...proofBy(method, identity), emailKey });
+  else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);
   return refusal;
 }
 
-function proofBy({ kind, providerId }: ProviderMethod, { issuer, subject, displayName }: ProvenIdentity): Proof {
+function proofBy(
+  { kind, providerId }: ProviderMethod,
+  { issuer, subject, displayName }: ProvenIdentity,
+): Omit<Proof, 'emailKey'> {
   return { kind, providerId, issuer, subject, displayName };
 }
 

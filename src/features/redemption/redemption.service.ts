@@ -10,7 +10,6 @@ import { openLink } from '../invitations/invitation-link.service.js';
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
-import { addressRefusal } from '../proving/proof.rules.js';
 import type { ProvingGround, ProvingService, SignInStarted } from '../proving/proving.service.js';
 import { loadTermsMarkdown, type Terms } from '../terms/terms.queries.js';
 import { type AcceptCommand, acceptTogether } from './accept.js';
@@ -21,8 +20,8 @@ import { linkRefusal, mayUndoDecline } from './redemption.states.js';
 import { type FlowHolder, openCurrentLink, startFlow } from './start.js';
 import { checkFlowOpen, type FlowView, flowIsOver, inStep, loadFlow, type Step } from './steps.js';
 
-export type { ConsentAnswer } from './consent.js';
-export { consentVersionOf } from './consent.js';
+export type { Agreement, ConsentAnswer } from './consent.js';
+export { checkConsent, consentVersionOf } from './consent.js';
 export type { Flow, Offer } from './redemption.queries.js';
 export type { FlowView } from './steps.js';
 
@@ -143,9 +142,7 @@ const ground: ProvingGround = {
   },
   inStep,
   checkOpen: (step: Step) => checkFlowOpen(step),
-  async judge({ tx, emailKey, flow: { tenantId } }, method, identity) {
-    return addressRefusal(await loadMethods(tx.db, { tenantId, emailKey }), method, identity, emailKey);
-  },
+  judge: async (_step, _identity, addressRefusal) => addressRefusal,
 };
 
 interface FlowQuery {

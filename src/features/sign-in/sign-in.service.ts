@@ -1,9 +1,36 @@
-/** Who gets a session, and by what. The proof itself is given in a flow; sessions are kept by `sessions.service.ts`. */
+/**
+ * Signing in, for pages: begin with an address, prove (by `proving`), agree where that is asked, and get a session. Also
+ * the session of whoever has just accepted an invitation. Sessions themselves are kept by `sessions.service.ts`.
+ */
 import { sql } from 'kysely';
+import { parseEmailAddress } from '../../kernel/email-address.js';
+import { refuse } from '../../kernel/errors.js';
+import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { FlowStep } from '../proving/flow-steps.rules.js';
+import type { BrowserKey } from '../proving/flows.queries.js';
+import { loadMethods } from '../proving/methods.queries.js';
+import { isEntitled } from '../proving/methods.rules.js';
+import type { ProvingService, SignInStarted } from '../proving/proving.service.js';
+import { type ConsentAnswer, checkConsent } from '../redemption/redemption.service.js';
+import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
+import { nextSignInStep } from './sign-in.states.js';
+import {
+  beginFlow,
+  checkSignInOpen,
+  inSignInStep,
+  requireGuest,
+  type SignInStep,
+  type SignInView,
+  signInGround,
+  viewSignIn,
+  viewStep,
+} from './sign-in-flow.js';
+
+export type { SignInView } from './sign-in-flow.js';
 
 /** The browser that signs in. */
 export interface SigningIn {
@@ -13,11 +40,113 @@ export interface SigningIn {
   userAgent: string | undefined;
 }
 
+export interface Address {
+  tenantId: string;
+  /** As typed. */
+  address: string;
+  language: Language;
+  browserToken: string;
+  /** A path of ours, checked. */
+  returnTo: string | null;
+}
+
+/** A session, or the step that comes before it. */
+export type SignedIn =
+  | { opened: OpenedSession; tenantSlug: string; returnTo: string | null }
+  | { opened: null; due: FlowStep };
+
 export class SignInService {
+  readonly #proving: ProvingService;
   readonly #sessions: SessionsService;
 
-  constructor(sessions: SessionsService) {
+  constructor(proving: ProvingService, sessions: SessionsService) {
+    this.#proving = proving;
     this.#sessions = sessions;
+    proving.addGround('SIGN_IN', signInGround);
+  }
+
+  /**
+   * The same for every address. Where a passcode is the way, it is on its way then, unless an earlier one still is.
+   * @returns the flow's id, and what kept the passcode back.
+   * @throws UserError ADDRESS_INVALID
+   */
+  async begin(ctx: RequestContext, { address, ...begun }: Address): Promise<string> {
+    const email = parseEmailAddress(address);
+    if (!email) throw refuse('ADDRESS_INVALID', { field: ['email'] });
+    await this.#proving.prepare(ctx, begun.tenantId, email.key);
+    return beginFlow(ctx, { ...begun, email: email.address, emailKey: email.key });
+  }
+
+  /** Right after `begin`, so that a guest whose way is the passcode need not ask for it. @throws as `sendPasscode`. */
+  async sendFirstPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
+    const { flow, methods } = await viewSignIn(ctx, key);
+    if (methods[0]?.kind === 'EMAIL_PASSCODE' && !flow.hasPasscode) await this.sendPasscode(ctx, key);
+  }
+
+  /** @throws UserError INVITATION_NOT_FOUND when this browser has no such flow. */
+  flow(ctx: RequestContext, key: BrowserKey): Promise<SignInView> {
+    return viewSignIn(ctx, key);
+  }
+
+  /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
+  sendPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
+    return this.#proving.sendPasscode(ctx, 'SIGN_IN', key);
+  }
+
+  /** @throws UserError PASSCODE_WRONG, PASSCODE_EXPIRED, TOO_MANY_ATTEMPTS. */
+  provePasscode(ctx: RequestContext, key: BrowserKey, passcode: string): Promise<void> {
+    return this.#proving.provePasscode(ctx, 'SIGN_IN', key, passcode);
+  }
+
+  /** @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
+  beginSignIn(ctx: RequestContext, key: BrowserKey): Promise<SignInStarted> {
+    return this.#proving.beginSignIn(ctx, 'SIGN_IN', key);
+  }
+
+  /**
+   * Opens the session when every step is done; what may have changed since the proof is checked again.
+   * @param answer null: nothing was asked yet.
+   * @throws UserError PROOF_REQUIRED, NOT_A_GUEST, ACCOUNT_DISABLED, CONSENT_REQUIRED.
+   */
+  finish(
+    ctx: RequestContext,
+    key: BrowserKey,
+    answer: ConsentAnswer | null,
+    { sessionToken, userAgent }: Omit<SigningIn, 'tenantId'>,
+  ): Promise<SignedIn> {
+    return inSignInStep(ctx, key, async (step) => {
+      checkSignInOpen(step);
+      const view = await viewStep(step);
+      if (view.isProven) await checkStillEntitled(step);
+      const due = nextSignInStep(view);
+      if (due !== null && !(due === 'consent' && answer)) {
+        if (due !== 'prove') requireGuest(view.guest);
+        return { opened: null, due };
+      }
+      const guest = requireGuest(view.guest);
+      if (due === 'consent' && answer) checkConsent({ ...view.tenant, terms: null }, answer);
+      const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
+      const opened = await this.#open(
+        step,
+        { externalUserId: guest.externalUserId, identityId },
+        sessionToken,
+        userAgent,
+      );
+      return { opened, tenantSlug: view.tenant.slug, returnTo: step.flow.returnTo };
+    });
+  }
+
+  async #open(
+    { tx, now, flow }: SignInStep,
+    who: { externalUserId: string; identityId: string },
+    replaces: string | null,
+    userAgent: string | undefined,
+  ): Promise<OpenedSession> {
+    await sql`update redemption_flow set session_opened_at = ${now} where id = ${flow.id}`.execute(tx.db);
+    const { tenantId, amr, secondFactorAt } = flow;
+    const authenticatedAt = flow.provenAt ?? now;
+    const device = deviceLabel(userAgent);
+    return this.#sessions.open(tx, { ...who, tenantId, authenticatedAt, amr, secondFactorAt, device, replaces });
   }
 
   /**
@@ -27,7 +156,7 @@ export class SignInService {
    */
   async openAfterAccept(
     ctx: RequestContext,
-    { flowId, browserToken }: { flowId: string; browserToken: string },
+    { flowId, browserToken }: BrowserKey,
     { tenantId, sessionToken, userAgent }: SigningIn,
   ): Promise<OpenedSession | null> {
     return ctx.transaction(tenantId, async (tx) => {
@@ -59,4 +188,10 @@ interface AcceptedFlow {
   authenticatedAt: Date;
   amr: string[];
   secondFactorAt: Date | null;
+}
+
+/** @throws UserError PROOF_REQUIRED when what vouched is not among the ways of the address any more. */
+async function checkStillEntitled({ tx, flow }: SignInStep): Promise<void> {
+  const proof = { kind: flow.proofKind, providerId: flow.proofProviderId, issuer: flow.proofIssuer };
+  if (!isEntitled(await loadMethods(tx.db, flow), proof)) throw refuse('PROOF_REQUIRED');
 }

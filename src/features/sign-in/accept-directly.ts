@@ -1,0 +1,31 @@
+/** Somebody who was added without an invitation has signed in for the first time and agreed: an accepted user from now on. */
+import { sql } from 'kysely';
+import { refuse } from '../../kernel/errors.js';
+import { newId } from '../../kernel/ids.js';
+import type { SignInStep } from './sign-in-flow.js';
+
+/**
+ * @returns the identity that was linked.
+ * @throws UserError ACCOUNT_DISABLED, IDENTITY_MISMATCH when somebody else has it by now.
+ */
+export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUserId: string): Promise<string> {
+  const { rows } = await sql<{ welcomed: boolean; identityId: string | null }>`
+    with welcomed as (
+      update external_user set state = 'ACCEPTED', state_changed_at = ${now},
+        display_name = coalesce(display_name, ${flow.proofDisplayName})
+      where id = ${externalUserId} and tenant_id = ${tx.tenantId} and account_enabled
+      returning id
+    ),
+    linked as (
+      insert into identity (id, tenant_id, external_user_id, identity_provider_id, issuer, subject, sign_in_type, linked_at)
+      select ${newId('Identity')}, ${tx.tenantId}, welcomed.id, ${flow.proofProviderId}, ${flow.proofIssuer},
+        ${flow.proofSubject}, ${flow.proofKind}, ${now}
+      from welcomed
+      on conflict (tenant_id, identity_provider_id, issuer, subject) do nothing
+      returning id
+    )
+    select exists (select from welcomed) as welcomed, (select id from linked) as "identityId"`.execute(tx.db);
+  if (!rows[0]?.welcomed) throw refuse('ACCOUNT_DISABLED');
+  if (rows[0].identityId === null) throw refuse('IDENTITY_MISMATCH');
+  return rows[0].identityId;
+}

@@ -1,0 +1,77 @@
+/** Who a proof is of. An accepted user is found by identity alone: an address signs nobody in who has one. */
+import { sql } from 'kysely';
+import type { Db } from '../../database/transaction.js';
+import type { ExternalUserState } from '../external-users/external-user.entity.js';
+import type { ProvingFlow } from '../proving/flows.queries.js';
+
+/** How a user came to be who was added without an invitation; such a user is found by a proven address, once. */
+export const ADDED_DIRECTLY = 'Direct';
+
+export interface Guest {
+  externalUserId: string;
+  /** Null: found by the address, and to be linked. */
+  identityId: string | null;
+  state: ExternalUserState;
+  accountEnabled: boolean;
+  email: string;
+  displayName: string | null;
+}
+
+type ProofOfFlow = Pick<ProvingFlow, 'tenantId' | 'proofEmailKey' | 'proofProviderId' | 'proofIssuer' | 'proofSubject'>;
+
+/** Null: nobody's. By the address only as far as the proof covers it. */
+export async function findProvenGuest(db: Db, flow: ProofOfFlow): Promise<Guest | null> {
+  const { tenantId, proofEmailKey, proofProviderId, proofIssuer, proofSubject } = flow;
+  const { rows } = await sql<Guest>`
+    with linked as (
+      select id, external_user_id from identity
+      where tenant_id = ${tenantId} and identity_provider_id = ${proofProviderId} and issuer = ${proofIssuer}
+        and subject = ${proofSubject}
+    )
+    select u.id as "externalUserId", linked.id as "identityId", u.state, u.account_enabled as "accountEnabled", u.email,
+      u.display_name as "displayName"
+    from external_user u left join linked on linked.external_user_id = u.id
+    where u.tenant_id = ${tenantId} and (
+      linked.id is not null
+      or (not exists (select from linked) and u.email_key = ${proofEmailKey} and ${isWaitingFor('u')})
+    )`.execute(db);
+  return rows[0] ?? null;
+}
+
+export async function isIdentityKnown(
+  db: Db,
+  tenantId: string,
+  { providerId, issuer, subject }: { providerId: string; issuer: string; subject: string },
+): Promise<boolean> {
+  const { rows } = await sql`
+    select from identity where tenant_id = ${tenantId} and identity_provider_id = ${providerId}
+      and issuer = ${issuer} and subject = ${subject}`.execute(db);
+  return rows.length > 0;
+}
+
+/** Whether somebody with this address was added and has never signed in. */
+export async function isAddressWaiting(db: Db, tenantId: string, emailKey: string): Promise<boolean> {
+  const { rows } = await sql`
+    select from external_user u
+    where u.tenant_id = ${tenantId} and u.email_key = ${emailKey} and ${isWaitingFor('u')}`.execute(db);
+  return rows.length > 0;
+}
+
+/** Whom a passcode to the address would sign in; as an expression, so that known and unknown addresses cost the same. */
+export function passcodeUser(tenantId: string, emailKey: string) {
+  return sql`(
+    select u.id from external_user u
+    where u.tenant_id = ${tenantId} and u.account_enabled and (
+      u.id = (
+        select external_user_id from identity
+        where tenant_id = ${tenantId} and identity_provider_id = '' and issuer = 'mail' and subject = ${emailKey}
+      )
+      or (u.email_key = ${emailKey} and ${isWaitingFor('u')})
+    )
+    order by u.state limit 1
+  )`;
+}
+
+function isWaitingFor(alias: string) {
+  return sql`(${sql.ref(`${alias}.state`)} = 'PENDING_ACCEPTANCE' and ${sql.ref(`${alias}.creation_type`)} = ${ADDED_DIRECTLY})`;
+}

@@ -74,6 +74,7 @@ export class SignInService {
   async begin(ctx: RequestContext, { address, ...begun }: Address): Promise<string> {
     const email = parseEmailAddress(address);
     if (!email) throw refuse('ADDRESS_INVALID', { field: ['email'] });
+    await this.#proving.prepare(ctx, begun.tenantId, email.key);
     return beginFlow(ctx, { ...begun, email: email.address, emailKey: email.key });
   }
 

@@ -34,6 +34,7 @@ import { relyingPartyOf } from './features/credentials/relying-party.js';
 import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
+import { EntraOrganizations } from './features/identity-providers/entra-organizations.service.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
 import { createSamlConnector } from './features/identity-providers/saml.connector.js';
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
@@ -141,11 +142,17 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const providerFetch = openProviderClient(config, log, running);
   const connectors = openConnectors(config, providerFetch, clock, publicUrl);
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
+  const organizations = new EntraOrganizations(providerFetch);
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const limits = new RateLimits(config.limits.guestStepsPerNetwork);
   const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
-  const proving = new ObservedProving(metrics.observeRedemption, limits, { ...connectors, admitMail, publicUrl });
+  const proving = new ObservedProving(metrics.observeRedemption, limits, {
+    ...connectors,
+    admitMail,
+    publicUrl,
+    organizations,
+  });
   const redemption = new ObservedRedemption(metrics.observeRedemption, limits, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(proving, sessions);
@@ -173,6 +180,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
       publicUrl,
       allowPrivateProviders,
       saml,
+      organizations,
       mailLimits,
       tenants,
       redemption,

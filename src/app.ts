@@ -233,6 +233,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     redemption,
     signIn,
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
+    limits,
     sessions,
     accountSecurity,
     stepUp,

@@ -7,6 +7,8 @@ import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
+import type { FlowSecondFactorService } from '../features/credentials/flow-second-factor.service.js';
+import type { LocalProofService } from '../features/credentials/local-proof.service.js';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
@@ -45,6 +47,8 @@ export interface PagesOptions {
   sessions: SessionsService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
+  localProof: LocalProofService;
+  flowFactors: FlowSecondFactorService;
   unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
   renderer: PageRenderer;

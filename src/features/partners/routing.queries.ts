@@ -6,9 +6,6 @@ import type { ProviderCandidate } from '../identity-providers/routing.rules.js';
 import { defaultSignInPolicy, type SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
 import { type PartnerRule, type Route, type RoutingFacts, routeIn } from './partner-routing.rules.js';
 
-/** Set by whoever builds what is behind LOCAL: before, it is offered to nobody. */
-const HAS_LOCAL_ACCOUNTS = false;
-
 /** The route of each of these domains. */
 export async function openRouting(
   db: Db,
@@ -56,6 +53,6 @@ export async function loadRouting(db: Db, tenantId: string, domains: readonly st
     partners,
     candidates,
     organizations: [],
-    hasLocalAccounts: HAS_LOCAL_ACCOUNTS,
+    hasLocalAccounts: true,
   };
 }

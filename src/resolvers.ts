@@ -29,6 +29,7 @@ import { ExternalUsersService } from './features/external-users/external-users.s
 import { GroupMembersService } from './features/groups/group-members.service.js';
 import { ExternalUserGroupsResolver, GroupsResolver, TenantGroupsResolver } from './features/groups/groups.resolver.js';
 import { GroupsService } from './features/groups/groups.service.js';
+import type { EntraOrganizations } from './features/identity-providers/entra-organizations.service.js';
 import {
   IdentityProvidersResolver,
   SamlProvidersResolver,
@@ -44,6 +45,7 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { lockOutWarnings } from './features/partners/locked-out.queries.js';
 import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
 import { PartnersService } from './features/partners/partners.service.js';
 import { PoliciesResolver } from './features/partners/policies.resolver.js';
@@ -56,6 +58,8 @@ import {
   RedemptionEventsResolver,
   TenantEventsResolver,
 } from './features/redemption/redemption-events.resolver.js';
+import { DirectUsersResolver } from './features/sign-in/direct-users.resolver.js';
+import { DirectUsersService } from './features/sign-in/direct-users.service.js';
 import { ExternalUserSessionsResolver, SessionsResolver } from './features/sign-in/sessions.resolver.js';
 import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
@@ -69,6 +73,7 @@ export interface ResolverParts {
   publicUrl: URL;
   allowPrivateProviders: boolean;
   saml: SamlProviders;
+  organizations: EntraOrganizations;
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
@@ -83,6 +88,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     publicUrl,
     allowPrivateProviders,
     saml,
+    organizations,
     mailLimits,
     tenants,
     redemption,
@@ -116,7 +122,11 @@ export function createResolvers(parts: ResolverParts): object[] {
     new AppAssignmentsResolver(new AppAssignmentsService(reviewAccess)),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml }), publicUrl),
+    new IdentityProvidersResolver(
+      new IdentityProvidersService({ allowPrivateProviders, saml }),
+      publicUrl,
+      lockOutWarnings,
+    ),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),
@@ -132,10 +142,11 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
-    new ExplainRedemptionResolver(),
+    new ExplainRedemptionResolver(organizations),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
+    new DirectUsersResolver(new DirectUsersService(tenants), publicUrl),
     new SessionsResolver(sessions),
     new ExternalUserSessionsResolver(sessions),
   ];

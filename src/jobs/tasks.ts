@@ -8,6 +8,7 @@ import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.ser
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { endSilentUploads, REMOVE_STAGED_ROWS_TASK, removeStagedRows } from '../features/bulk-invites/end-uploads.js';
 import { forgetSpentAndTried } from '../features/credentials/clean-up.service.js';
+import { forgetOrganizations } from '../features/identity-providers/entra-organizations.service.js';
 import { forgetSpentAssertions } from '../features/identity-providers/saml-assertions.service.js';
 import type { SamlProviders } from '../features/identity-providers/saml-providers.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
@@ -70,6 +71,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await forgetOldRateCounts(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
+      await forgetOrganizations(ctx.db, now);
       await forgetSpentAndTried(ctx);
       await parts.sessions.deleteOld(ctx);
       await parts.forgetOpenIdPayloads(ctx, later(now, -DAY));

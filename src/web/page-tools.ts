@@ -1,6 +1,8 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
+import type { FlowSecondFactorService } from '../features/credentials/flow-second-factor.service.js';
+import type { LocalProofService } from '../features/credentials/local-proof.service.js';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
@@ -19,11 +21,13 @@ export interface PageServices {
   proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
-  unsubscriptions: UnsubscriptionsService;
   sessions: SessionsService;
+  unsubscriptions: UnsubscriptionsService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
   limits: RateLimits;
+  localProof: LocalProofService;
+  flowFactors: FlowSecondFactorService;
   publicUrl: URL;
 }
 

@@ -3,7 +3,7 @@
  * step, so that an outage never adds a way in and a provider that lost its entitlement loses it at once.
  */
 import { refuse } from '../../kernel/errors.js';
-import type { Method, ProviderMethod } from '../identity-providers/routing.rules.js';
+import { type Method, PASSCODE, type ProviderMethod } from '../identity-providers/routing.rules.js';
 
 export type { Method, ProviderMethod } from '../identity-providers/routing.rules.js';
 
@@ -11,6 +11,16 @@ export type { Method, ProviderMethod } from '../identity-providers/routing.rules
 export function checkPasscodeOffered(methods: readonly Method[]): void {
   if (methods.some((method) => method.kind === 'EMAIL_PASSCODE')) return;
   throw refuse('PROOF_REQUIRED', { message: 'Sign in at your organisation: no passcode is sent to this address.' });
+}
+
+/** @throws UserError PROOF_REQUIRED when an account at the gateway proves nothing for this address. */
+export function checkLocalOffered(methods: readonly Method[]): void {
+  if (isLocalOffered(methods)) return;
+  throw refuse('PROOF_REQUIRED', { message: 'No account at the gateway signs this address in. Choose another way.' });
+}
+
+export function isLocalOffered(methods: readonly Method[]): boolean {
+  return methods.some((method) => method.kind === 'LOCAL');
 }
 
 /** @throws UserError PROOF_REQUIRED when no provider vouches for this address. */
@@ -35,6 +45,12 @@ export function isEntitled(methods: readonly Method[], { kind, providerId, issue
       ? kind === method.kind && providerId === ''
       : kind === method.kind && providerId === method.providerId && isSameIssuer(method.issuer, issuer),
   );
+}
+
+/** Who signed in where routing says has only the address left to prove: the passcode comes first, whatever the policy. */
+export function withCompletion(methods: readonly Method[], identity: Voucher): Method[] {
+  if (!isEntitled(methods, identity)) return [...methods];
+  return [PASSCODE, ...methods.filter(({ kind }) => kind !== 'EMAIL_PASSCODE')];
 }
 
 /**

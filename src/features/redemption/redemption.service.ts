@@ -6,6 +6,7 @@
 import { refuse, type UserErrorCode } from '../../kernel/errors.js';
 import { Batch } from '../../request/batch.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { SecondFactorGround } from '../credentials/flow-second-factor.service.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
@@ -16,8 +17,8 @@ import { type AcceptCommand, acceptTogether } from './accept.js';
 import type { ConsentAnswer } from './consent.js';
 import { declineByLink, declineInFlow } from './decline.js';
 import { type Flow, findFlows, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
-import { linkRefusal, mayUndoDecline } from './redemption.states.js';
-import { type FlowHolder, startFlow } from './start.js';
+import { linkRefusal, mayUndoDecline, nextRedemptionStep } from './redemption.states.js';
+import { type FlowHolder, openCurrentLink, startFlow } from './start.js';
 import { checkFlowOpen, type FlowView, flowIsOver, inStep, loadFlow, type Step } from './steps.js';
 
 export type { Agreement, ConsentAnswer } from './consent.js';
@@ -69,8 +70,10 @@ export class RedemptionService {
    * @returns the flow's id.
    * @throws UserError with what became of the link or the invitation.
    */
-  start(ctx: RequestContext, token: string, holder: FlowHolder): Promise<string> {
-    return startFlow(ctx, token, holder);
+  async start(ctx: RequestContext, token: string, holder: FlowHolder): Promise<string> {
+    const invitation = await openCurrentLink(ctx, token);
+    await this.#proving.prepare(ctx, invitation.tenantId, invitation.emailKey);
+    return startFlow(ctx, invitation, holder);
   }
 
   /** Where a flow stands. @throws UserError INVITATION_NOT_FOUND when this key opens none. */
@@ -127,7 +130,10 @@ export class RedemptionService {
 async function viewFlow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
   const flow = await loadFlow(ctx, key);
   const offer = await loadOffer(ctx.db, flow.invitationId);
-  return { flow, offer, methods: await loadMethods(ctx.db, offer), isProven: isProven(flow, ctx.clock.now()) };
+  const { tenantId, emailKey, hasLocalAccount } = offer;
+  const routed = await loadMethods(ctx.db, { tenantId, emailKey, unaddressedIdentity: flow.unaddressedIdentity });
+  const methods = routed.filter(({ kind }) => kind !== 'LOCAL' || hasLocalAccount);
+  return { flow, offer, methods, isProven: isProven(flow, ctx.clock.now()) };
 }
 
 const ground: ProvingGround = {
@@ -139,6 +145,23 @@ const ground: ProvingGround = {
   inStep,
   checkOpen: (step: Step) => checkFlowOpen(step),
   judge: async (_step, _identity, addressRefusal) => addressRefusal,
+};
+
+/** The invitation says whose second factor it is. */
+export const redemptionFactors: SecondFactorGround = {
+  async whose(ctx, key) {
+    const view = await viewFlow(ctx, key);
+    checkFlowOpen({ ...view, now: ctx.clock.now() });
+    if (nextRedemptionStep(view) !== 'secondFactor') throw refuse('PROOF_REQUIRED');
+    const { tenantId, externalUserId } = view.offer;
+    return { tenantId, externalUserId };
+  },
+  inStep: (ctx, key, work) =>
+    inStep(ctx, key, (step) => {
+      checkFlowOpen(step);
+      if (!isProven(step.flow, step.now)) throw refuse('PROOF_REQUIRED');
+      return work(step);
+    }),
 };
 
 interface FlowQuery {

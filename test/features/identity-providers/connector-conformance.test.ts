@@ -84,7 +84,9 @@ function saml(): Kind {
     async startPeer(id) {
       const provider = await startTestSamlProvider({ displayName: 'A Guest' });
       const credential = await createSigningCredential(new Date());
-      provider.trust(serviceProviderMetadata(publicUrl, id, credential, nameIdFormatUris.PERSISTENT));
+      const { certificate, privateKey } = credential;
+      const ours = { certificates: [certificate], privateKey };
+      provider.trust(serviceProviderMetadata(publicUrl, id, ours, nameIdFormatUris.PERSISTENT));
       const expected = { entityId: null, metadataCertificates: [], allowInsecure: true, now: new Date() };
       const { entityId: issuer, ...metadata } = readMetadata(provider.metadata, expected);
       const naming = {

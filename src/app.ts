@@ -40,6 +40,7 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { offersLocalAccount } from './features/partners/routing.queries.js';
 import { ObservedProving } from './features/proving/observed-proving.service.js';
 import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
@@ -171,7 +172,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     passwords: new PasswordsService(new PasswordHasher()),
     passkeys,
     secondFactors,
-    offersLocalAccount: async () => true,
+    offersLocalAccount,
   });
   const schema = await buildApiSchema(
     createResolvers({

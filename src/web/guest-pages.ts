@@ -94,15 +94,18 @@ export type StepPage = [PageTemplate, Record<string, unknown>];
 
 /** What a flow of any purpose shows to somebody who has still to prove who they are. */
 export function provePage(
-  flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail'>,
+  flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail' | 'unaddressedIdentity'>,
   methods: readonly Method[],
   flowPath: string,
 ): StepPage {
   const method = currentMethod(flow, methods);
+  const signedInAt = methods.find(
+    ({ providerId }) => providerId && providerId === flow.unaddressedIdentity?.providerId,
+  );
   const others = { otherMethods: methods.filter((each) => each !== method).map((each) => methodFacts(each, flowPath)) };
   if (method?.providerId)
     return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, ...others }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', others];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', { signedInAt: signedInAt?.displayName ?? null, ...others }];
 }
 
 /** The first of the tenant's order, unless the guest has chosen by asking for a code. */
@@ -165,7 +168,7 @@ export interface ProblemFacts {
 
 export function problemPage(
   found: Problem,
-  setting: Setting,
+  setting: Pick<Setting, 'language'>,
   { offer, branded = offer, continueTo }: ProblemFacts = {},
 ): Page {
   const language = branded?.language ?? setting.language;

@@ -4,8 +4,17 @@ import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.quer
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
-import type { Problem } from './error-pages.js';
-import { alertFacts, type Branded, consentFacts, page, provePage, type Setting, type StepPage } from './guest-pages.js';
+import { type Problem, problem } from './error-pages.js';
+import {
+  alertFacts,
+  type Branded,
+  consentFacts,
+  page,
+  problemPage,
+  provePage,
+  type Setting,
+  type StepPage,
+} from './guest-pages.js';
 import type { Page } from './page.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
@@ -44,6 +53,8 @@ const stepPages: Record<FlowStep, (view: SignInView) => StepPage> = {
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function signInPage(view: SignInView, csrf: string, found: Problem | null): Page {
   const { flow, tenant } = view;
+  if (!view.isProven && view.methods.length === 0)
+    return problemPage(problem('NO_METHOD'), flow, { branded: brandedFor(tenant, flow) });
   const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view);
   const shared = {
     flowPath: `/s/${flow.id}`,

@@ -93,6 +93,7 @@ describe('a guest of an organisation of Entra', () => {
     const started = await startAt(browser, guest.redeemUrl);
     const back = await signIn(browser, started);
     expect(steps(back)).toEqual(['passcode/send', 'decline', 'sign-in']);
+    expect(back.html).toContain('You are signed in at Microsoft');
     const { page, passcode } = await requestPasscode(gateway, browser, back, guest.email);
     await browser.submit(await browser.submit(page, '/passcode', { passcode }), '/accept');
     expect(await identitiesOf(guest.externalUserId)).toEqual([

@@ -73,6 +73,7 @@ import { mountIssuers } from './openid-provider/mount.js';
 import { openIdTasks } from './openid-provider/openid-tasks.js';
 import { forgetExpiredPayloads } from './openid-provider/payload-adapter.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
+import { RateLimits } from './request/rate-limits.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
 import { Running } from './running.js';
@@ -145,14 +146,15 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const organizations = new EntraOrganizations(providerFetch);
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
+  const limits = new RateLimits(config.limits.guestStepsPerNetwork);
   const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
-  const proving = new ObservedProving(metrics.observeRedemption, {
+  const proving = new ObservedProving(metrics.observeRedemption, limits, {
     ...connectors,
     admitMail,
     publicUrl,
     organizations,
   });
-  const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
+  const redemption = new ObservedRedemption(metrics.observeRedemption, limits, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(proving, sessions);
   const tenants = new TenantCache(ground.listener);
@@ -231,7 +233,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     renderer,
     redemption,
     signIn,
-    unsubscriptions: new UnsubscriptionsService(mailLimits),
+    unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     sessions,
     accountSecurity,
     stepUp,

@@ -13,6 +13,7 @@ export const redemptionEventTypes = [
   'PASSCODE_SENT',
   'IDENTITY_PROVEN',
   'IDENTITY_REFUSED',
+  'STEP_REFUSED',
   'CONSENTED',
   'REDEEMED',
   'DECLINED',

@@ -20,6 +20,7 @@ import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscri
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
 import type { BounceMailbox } from '../mail/bounce-mailbox.js';
+import { forgetOldRateCounts } from '../request/rate-limits.js';
 import type { RequestContext } from '../request/request-context.js';
 import { READ_BOUNCES_TASK, readBounces } from './bounce-jobs.js';
 import { forgetIdleQueues } from './forget-idle-queues.js';
@@ -67,6 +68,7 @@ export function createTasks(parts: TaskParts): TaskList {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
       await deleteOldUnsubscribeFlows(ctx.db, now);
+      await forgetOldRateCounts(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
       await forgetOrganizations(ctx.db, now);

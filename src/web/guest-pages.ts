@@ -2,14 +2,12 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-
 import { isProofFresh } from '../features/proving/flow.states.js';
-import type { FlowStep } from '../features/proving/flow-steps.rules.js';
 import type { ProvingFlow } from '../features/proving/flows.queries.js';
 import type { Method } from '../features/proving/methods.rules.js';
-import type { FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
-import { type Agreement, consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal, nextRedemptionStep } from '../features/redemption/redemption.states.js';
+import type { Agreement, FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
+import { consentVersionOf } from '../features/redemption/redemption.service.js';
+import { flowRefusal, nextRedemptionStep, type RedemptionStep } from '../features/redemption/redemption.states.js';
 import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
@@ -85,9 +83,12 @@ export function flowPage(
 }
 
 /** By the name of the step that is due. */
-const stepPages: Record<FlowStep, (view: FlowView, terms: ShownTerms | null) => StepPage> = {
+const stepPages: Record<RedemptionStep, (view: FlowView, terms: ShownTerms | null) => StepPage> = {
   prove: ({ flow, methods }) => provePage(flow, methods, `/r/${flow.id}`),
-  consent: ({ offer }, terms) => ['consent', { ...consentFacts(offer, terms), ...inviterFacts(offer) }],
+  consent: ({ offer }, terms) => [
+    'consent',
+    { ...inviterFacts(offer), email: offer.email, app: offer.appName, ...agreementFacts(offer, terms) },
+  ],
 };
 
 export type StepPage = [PageTemplate, Record<string, unknown>];
@@ -126,14 +127,9 @@ function methodFacts({ kind, displayName }: Method, flowPath: string): Record<st
   };
 }
 
-/** Of whoever is about to become a guest of the tenant. */
-export function consentFacts(
-  agreement: Agreement & { email: string; appName: string | null },
-  terms: ShownTerms | null,
-): Record<string, unknown> {
+/** What is agreed to with one click. */
+export function agreementFacts(agreement: Agreement, terms: ShownTerms | null): Record<string, unknown> {
   return {
-    email: agreement.email,
-    app: agreement.appName,
     consentVersion: consentVersionOf(agreement),
     termsOfUseUrl: agreement.termsOfUseUrl,
     terms: terms && { language: terms.language, html: termsHtml(terms.markdown) },
@@ -168,7 +164,7 @@ export interface ProblemFacts {
 
 export function problemPage(
   found: Problem,
-  setting: Pick<Setting, 'language'>,
+  setting: Setting,
   { offer, branded = offer, continueTo }: ProblemFacts = {},
 ): Page {
   const language = branded?.language ?? setting.language;

@@ -18,8 +18,8 @@ export interface PageServices {
   proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
-  unsubscriptions: UnsubscriptionsService;
   sessions: SessionsService;
+  unsubscriptions: UnsubscriptionsService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
   publicUrl: URL;

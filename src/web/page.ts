@@ -7,6 +7,7 @@ export const pageTemplates = [
   'passcode',
   'sign-in',
   'consent',
+  'terms',
   'leaving',
   'landed',
   'declined',
@@ -14,6 +15,10 @@ export const pageTemplates = [
   'unsubscribe-passcode',
   'unsubscribe-choice',
   'problem',
+  'sign-in-start',
+  'signed-in',
+  'signed-out',
+  'apps',
   'openid-error',
   'openid-access',
   'openid-consent',
@@ -29,10 +34,6 @@ export const pageTemplates = [
   'recovery-codes',
   'second-factor',
   'second-factor-none',
-  'sign-in-start',
-  'signed-in',
-  'signed-out',
-  'apps',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 

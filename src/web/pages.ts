@@ -8,6 +8,7 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
+import { networkOf } from '../kernel/network.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { registerClientKeys } from './client-keys.js';
@@ -49,7 +50,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     ...services,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
-    context: () => new RequestContext(ground, stranger),
+    context: ({ ip }) => new RequestContext(ground, stranger, ground.log, networkOf(ip)),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
     show: (reply, page) => showPage(renderer, reply, page),
   };

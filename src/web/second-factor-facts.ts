@@ -1,11 +1,11 @@
 /** The pages that ask for a second factor, pure; for a session and for a flow alike. */
 import type { SecondFactors } from '../features/credentials/second-factors.queries.js';
 import type { Problem } from './error-pages.js';
-import { alertFacts, type Setting } from './guest-pages.js';
-import { type BrandFacts, brandOf, type Page, type PageTemplate } from './page.js';
+import { alertFacts, type Branded, page as pageOf } from './guest-pages.js';
+import type { Page, PageTemplate } from './page.js';
 
-export interface SecondFactorSetting extends Setting {
-  brand: BrandFacts & { slug: string };
+export interface SecondFactorSetting {
+  branded: Branded;
   csrf: string;
   /** What went wrong in the step before. */
   found: Problem | null;
@@ -24,8 +24,8 @@ export function useCodePage(factors: SecondFactors, setting: SecondFactorSetting
 }
 
 /** One is asked for, and there is none yet. */
-export function noFactorPage(setting: SecondFactorSetting): Page {
-  return page('second-factor-none', setting, { setUpPath: `/t/${setting.brand.slug}/account/security` });
+export function noFactorPage(setting: SecondFactorSetting, setUpPath: string): Page {
+  return page('second-factor-none', setting, { setUpPath });
 }
 
 function factorFacts({ passkeys, hasTotp, recoveryCodes }: SecondFactors) {
@@ -38,13 +38,7 @@ function factorFacts({ passkeys, hasTotp, recoveryCodes }: SecondFactors) {
 }
 
 function page(template: PageTemplate, setting: SecondFactorSetting, facts: Record<string, unknown>): Page {
-  const { brand, csrf, found, root, query, language } = setting;
-  const status = found?.status ?? 200;
-  return {
-    template,
-    status,
-    language,
-    brand: brandOf(brand),
-    facts: { ...alertFacts(found, language), csrf, root, query, ...facts },
-  };
+  const { branded, csrf, found, root, query } = setting;
+  const shared = { ...alertFacts(found, branded.language), csrf, root, query };
+  return { ...pageOf(template, branded, { ...shared, ...facts }), status: found?.status ?? 200 };
 }

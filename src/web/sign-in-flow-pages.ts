@@ -121,7 +121,8 @@ async function showSignIn(
   if (view.flow.sessionOpenedAt) return reply.redirect(view.flow.returnTo ?? appsPath(view.tenant), 303);
   if (found?.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
   const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
-  return tools.show(reply, signInPage(view, csrf, found));
+  const terms = await tools.signIn.shownTerms(ctx, view);
+  return tools.show(reply, signInPage(view, csrf, tools.setting(request), { found, terms }));
 }
 
 async function findSignIn({ signIn }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<SignInView | null> {

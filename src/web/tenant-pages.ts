@@ -1,14 +1,14 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
-import type { FlowStep } from '../features/proving/flow-steps.rules.js';
+import type { ShownTerms } from '../features/redemption/redemption.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
-import { nextSignInStep } from '../features/sign-in/sign-in.states.js';
+import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import { type Problem, problem } from './error-pages.js';
 import {
+  agreementFacts,
   alertFacts,
   type Branded,
-  consentFacts,
   page,
   problemPage,
   provePage,
@@ -37,34 +37,42 @@ export function signInStartPage(tenant: TenantPage, start: SignInStart, setting:
   return { ...page('sign-in-start', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
 }
 
+const flowPath = ({ id }: { id: string }): string => `/s/${id}`;
+
 /** By the name of the step that is due. */
-const stepPages: Record<FlowStep, (view: SignInView) => StepPage> = {
+const stepPages: Record<SignInStepName, (view: SignInView, terms: ShownTerms | null) => StepPage> = {
   prove: ({ flow, methods }) => {
-    const [template, facts] = provePage(flow, methods, `/s/${flow.id}`);
+    const [template, facts] = provePage(flow, methods, flowPath(flow));
     // Which account it was is said in the alert; there is no invited one to compare it with.
     return [template, { ...facts, signedInAs: null }];
   },
-  consent: ({ flow, tenant }) => [
+  consent: ({ flow, tenant, terms: asked }, terms) => [
     'consent',
-    { ...consentFacts({ ...tenant, terms: null, email: flow.email, appName: null }, null), inviter: null },
+    { ...agreementFacts({ ...tenant, terms: asked }, terms), email: flow.email, app: null, inviter: null },
   ],
+  terms: ({ tenant, terms: asked }, terms) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
 };
 
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
-export function signInPage(view: SignInView, csrf: string, found: Problem | null): Page {
+export function signInPage(
+  view: SignInView,
+  csrf: string,
+  setting: Setting,
+  { found = null, terms = null }: { found?: Problem | null; terms?: ShownTerms | null } = {},
+): Page {
   const { flow, tenant } = view;
-  if (!view.isProven && view.methods.length === 0)
-    return problemPage(problem('NO_METHOD'), flow, { branded: brandedFor(tenant, flow) });
-  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view);
+  const branded = brandedFor(tenant, flow);
+  if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { branded });
+  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view, terms);
   const shared = {
-    flowPath: `/s/${flow.id}`,
+    flowPath: flowPath(flow),
     declinePath: null,
     startPath: signInPath(tenant),
     csrf,
     address: flow.email,
     ...alertFacts(found, flow.language),
   };
-  return { ...page(template, brandedFor(tenant, flow), { ...shared, ...facts }), status: found?.status ?? 200 };
+  return { ...page(template, branded, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
 export interface SignedIn {

@@ -115,16 +115,16 @@ export class GuestFlow {
   @Property({ ...textColumn(), nullable: true })
   proofDisplayName!: string | null;
 
+  /** The address that the proof covers; null: it is of the identity alone. Not kept by an accept, which ends the flow. */
+  @Property({ ...keyColumn(), nullable: true })
+  proofEmailKey!: string | null;
+
   /**
    * Who signed in at the provider that routing entitles, where the provider does not vouch for addresses: a passcode sent to
    * the address completes the proof.
    */
   @Property({ ...jsonColumn(), nullable: true })
   unaddressedIdentity!: UnaddressedIdentity | null;
-
-  /** The address that the proof covers; null: it is of the identity alone. Not kept by an accept, which ends the flow. */
-  @Property({ ...keyColumn(), nullable: true })
-  proofEmailKey!: string | null;
 
   /** How the person was authenticated so far, as a session will say it (RFC 8176). */
   @Property(textArrayColumn())

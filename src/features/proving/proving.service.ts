@@ -25,15 +25,9 @@ import type { FlowPurpose } from './flow.entity.js';
 import { isProven } from './flow.states.js';
 import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
 import { loadMethods } from './methods.queries.js';
-import {
-  checkPasscodeOffered,
-  isEntitled,
-  type Method,
-  type ProviderMethod,
-  requireProvider,
-} from './methods.rules.js';
+import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.rules.js';
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
-import { addressRefusal, isCompletable } from './proof.rules.js';
+import { addressRefusal, completes, isCompletable } from './proof.rules.js';
 import { type Proof, passcodeProof, recordProof, recordRefusal, recordUnaddressed } from './proof.service.js';
 import type { ProofStep } from './proof-step.service.js';
 import {
@@ -127,7 +121,10 @@ export class ProvingService {
       checkPasscodeOffered(methods);
       // A second click after the proof; the code is spent, the proof stands.
       if (isProven(step.flow, step.now)) return null;
-      return proveByPasscode(step, passcode, proofByPasscode(step, methods));
+      const { unaddressedIdentity: identity } = step.flow;
+      const { emailKey } = step;
+      const proof = completes(methods, identity) ? { ...identity, emailKey } : passcodeProof(emailKey);
+      return proveByPasscode(step, passcode, proof);
     });
     if (refusal) throw refusal;
   }
@@ -262,11 +259,6 @@ export class ProvingService {
   }
 }
 
-/** Of who signed in before, where routing still says; or of the address alone. */
-function proofByPasscode({ flow: { unaddressedIdentity: identity }, emailKey }: ProofStep, methods: Method[]): Proof {
-  return identity && isEntitled(methods, identity) ? { ...identity, emailKey } : passcodeProof(emailKey);
-}
-
 function methodsOf({ tx, flow: { tenantId, unaddressedIdentity }, emailKey }: ProofStep): Promise<Method[]> {
   return loadMethods(tx.db, { tenantId, emailKey, unaddressedIdentity });
 }
@@ -289,11 +281,11 @@ async function judgeIdentity(
   // Routed elsewhere by now: nothing it says counts, whatever for.
   const isEntitled = found !== 'PROOF_REQUIRED';
   const refusal = isEntitled ? await ground.judge(step, { ...identity, providerId: method.providerId }, found) : found;
+  const emailKey = found === null ? step.emailKey : null;
   if (refusal === 'IDENTITY_UNVERIFIED' && isCompletable(identity, step.emailKey)) {
     await recordUnaddressed(step, proofBy(method, identity));
     return null;
   }
-  const emailKey = found === null ? step.emailKey : null;
   if (refusal === null) await recordProof(step, { ...proofBy(method, identity), emailKey });
   else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);
   return refusal;

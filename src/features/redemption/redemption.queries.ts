@@ -77,7 +77,7 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
     join tenant t on t.id = i.tenant_id
     join external_user u on u.id = i.external_user_id
     left join tenant_logo l on l.tenant_id = t.id
-    left join lateral (${termsInForce('t', sql`i.language`)}) terms on true
+    left join lateral (${termsInForce('t', sql`i.language`, sql`i.email_key`)}) terms on true
     left join app a on a.id = i.landing_app_id
     left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
     where i.id = any(${invitationIds})`.execute(db);

@@ -9,7 +9,7 @@ import { MINUTE } from '../../kernel/clock.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
 import type { ProofState } from '../proving/flow.states.js';
-import { type FlowStep, nextStep, type StepRule } from '../proving/flow-steps.rules.js';
+import { nextStep, type StepRule } from '../proving/flow-steps.rules.js';
 
 /** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
 export const FLOW_REUSE = 15 * MINUTE;
@@ -46,11 +46,16 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
   return flow.status === 'DECLINED' ? 'DECLINED' : offer.domainRefusal;
 }
 
-/** What is shown until the invitation is accepted; `consent` is the last, and its click accepts. Others go between. */
-const redemptionSteps: readonly StepRule<{ isProven: boolean }>[] = [
+/**
+ * What is shown until the invitation is accepted; `consent` is the last, and its click accepts. A further step is a name and
+ * a line here, a page in `web/guest-pages.ts`, and a check in `accept.ts`.
+ */
+export type RedemptionStep = 'prove' | 'consent';
+
+const redemptionSteps: readonly StepRule<RedemptionStep, { isProven: boolean }>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
 ];
 
-export function nextRedemptionStep(view: { isProven: boolean }): FlowStep {
+export function nextRedemptionStep(view: { isProven: boolean }): RedemptionStep {
   return nextStep(redemptionSteps, view) ?? 'consent';
 }

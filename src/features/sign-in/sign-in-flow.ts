@@ -16,6 +16,7 @@ import type { Method } from '../proving/methods.rules.js';
 import type { ProofStep } from '../proving/proof-step.service.js';
 import { signInIsOver } from '../proving/provider-sign-in.service.js';
 import type { ProvingGround } from '../proving/proving.service.js';
+import { type Terms, termsToAccept } from '../terms/terms.queries.js';
 import { findProvenGuest, type Guest, isAddressWaiting, isIdentityKnown, passcodeUser } from './guest.queries.js';
 import { loadTenantPage, type TenantPage } from './tenant-page.queries.js';
 
@@ -34,6 +35,8 @@ export interface SignInView {
   isProven: boolean;
   /** Whose the proof is; null: nobody's yet. */
   guest: Guest | null;
+  /** What this guest has not agreed to yet; null: nothing. */
+  terms: Terms | null;
 }
 
 export interface SignInStep extends ProofStep {
@@ -95,12 +98,11 @@ export async function viewSignIn(ctx: RequestContext, key: FlowKey): Promise<Sig
 
 async function view(ctx: RequestContext, db: RequestContext['db'], flow: AddressFlow): Promise<SignInView> {
   const proven = isProven(flow, ctx.clock.now());
-  const [tenant, methods, guest] = [
-    await loadTenantPage(db, flow.tenantId),
-    await loadMethods(db, flow),
-    proven ? await findProvenGuest(db, flow) : null,
-  ];
-  return { flow, tenant, methods, isProven: proven, guest };
+  const tenant = await loadTenantPage(db, flow.tenantId);
+  const methods = await loadMethods(db, flow);
+  const guest = proven ? await findProvenGuest(db, flow) : null;
+  const terms = guest && (await termsToAccept(db, flow.tenantId, guest.externalUserId));
+  return { flow, tenant, methods, isProven: proven, guest, terms };
 }
 
 /** The flow is locked before it is read again. @throws UserError INVITATION_NOT_FOUND */

@@ -8,16 +8,16 @@ import { refuse } from '../../kernel/errors.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
-import type { FlowStep } from '../proving/flow-steps.rules.js';
 import type { BrowserKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
 import { isEntitled } from '../proving/methods.rules.js';
 import type { ProvingService, SignInStarted } from '../proving/proving.service.js';
-import { type ConsentAnswer, checkConsent } from '../redemption/redemption.service.js';
+import { type ConsentAnswer, checkConsent, type ShownTerms } from '../redemption/redemption.service.js';
+import { loadTermsMarkdown } from '../terms/terms.queries.js';
 import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
-import { nextSignInStep } from './sign-in.states.js';
+import { isAgreement, nextSignInStep, type SignInStepName } from './sign-in.states.js';
 import {
   beginFlow,
   checkSignInOpen,
@@ -53,7 +53,7 @@ export interface Address {
 /** A session, or the step that comes before it. */
 export type SignedIn =
   | { opened: OpenedSession; tenantSlug: string; returnTo: string | null }
-  | { opened: null; due: FlowStep };
+  | { opened: null; due: SignInStepName };
 
 export class SignInService {
   readonly #proving: ProvingService;
@@ -88,6 +88,11 @@ export class SignInService {
     return viewSignIn(ctx, key);
   }
 
+  /** The text of what is to be agreed to; null: nothing is. */
+  async shownTerms(ctx: RequestContext, { flow: { tenantId }, terms }: SignInView): Promise<ShownTerms | null> {
+    return terms && { ...terms, markdown: await loadTermsMarkdown(ctx.db, tenantId, terms) };
+  }
+
   /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
   sendPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
     return this.#proving.sendPasscode(ctx, 'SIGN_IN', key);
@@ -119,12 +124,10 @@ export class SignInService {
       const view = await viewStep(step);
       if (view.isProven) await checkStillEntitled(step);
       const due = nextSignInStep(view);
-      if (due !== null && !(due === 'consent' && answer)) {
-        if (due !== 'prove') requireGuest(view.guest);
-        return { opened: null, due };
-      }
+      if (due === 'prove') return { opened: null, due };
       const guest = requireGuest(view.guest);
-      if (due === 'consent' && answer) checkConsent({ ...view.tenant, terms: null }, answer);
+      if (due !== null && !(isAgreement(due) && answer)) return { opened: null, due };
+      if (answer && due !== null) await agree(step, view, answer);
       const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
       const opened = await this.#open(
         step,
@@ -188,6 +191,17 @@ interface AcceptedFlow {
   authenticatedAt: Date;
   amr: string[];
   secondFactorAt: Date | null;
+}
+
+/** @throws UserError CONSENT_REQUIRED when it was refused, or given to other terms than today's. */
+async function agree({ tx, now }: SignInStep, view: SignInView, answer: ConsentAnswer): Promise<void> {
+  const { guest, terms, tenant } = view;
+  checkConsent({ ...tenant, terms }, answer);
+  if (!guest || !terms) return;
+  await sql`
+    insert into terms_acceptance (tenant_id, external_user_id, version, language, hash, accepted_at)
+    values (${tx.tenantId}, ${guest.externalUserId}, ${terms.version}, ${terms.language}, ${terms.hash}, ${now})
+    on conflict do nothing`.execute(tx.db);
 }
 
 /** @throws UserError PROOF_REQUIRED when what vouched is not among the ways of the address any more. */

@@ -1,5 +1,4 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
-import type { ShownTerms } from '../features/redemption/redemption.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
@@ -13,9 +12,11 @@ import {
   problemPage,
   provePage,
   type Setting,
+  type StepFacts,
   type StepPage,
 } from './guest-pages.js';
 import type { Page } from './page.js';
+import { factorStepPage, noFactors } from './second-factor-facts.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
 export const appsPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/apps`;
@@ -30,40 +31,49 @@ export interface SignInStart {
   csrf: string;
   returnTo: string | null;
   email: string;
+  /** They want to sign in by password or passkey. */
+  withAccount: boolean;
 }
 
 export function signInStartPage(tenant: TenantPage, start: SignInStart, setting: Setting, found: Problem | null): Page {
-  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant) };
+  const query = new URLSearchParams({ with: 'account', ...(start.returnTo && { return_to: start.returnTo }) });
+  const accountPath = start.withAccount ? null : `${signInPath(tenant)}?prompt=login&${query}`;
+  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant), accountPath };
   return { ...page('sign-in-start', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
 }
 
 const flowPath = ({ id }: { id: string }): string => `/s/${id}`;
 
 /** By the name of the step that is due. */
-const stepPages: Record<SignInStepName, (view: SignInView, terms: ShownTerms | null) => StepPage> = {
+const stepPages: Record<SignInStepName, (view: SignInView, facts: StepFacts) => StepPage> = {
   prove: ({ flow, methods }) => {
     const [template, facts] = provePage(flow, methods, flowPath(flow));
     // Which account it was is said in the alert; there is no invited one to compare it with.
     return [template, { ...facts, signedInAs: null }];
   },
-  consent: ({ flow, tenant, terms: asked }, terms) => [
+  secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `${flowPath(flow)}/second-factor`),
+  consent: ({ flow, tenant, terms: asked }, { terms }) => [
     'consent',
     { ...agreementFacts({ ...tenant, terms: asked }, terms), email: flow.email, app: null, inviter: null },
   ],
-  terms: ({ tenant, terms: asked }, terms) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
+  terms: ({ tenant, terms: asked }, { terms }) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
 };
+
+/** Everything is shown and agreed to; the session is opened by a click. */
+const donePage: StepPage = ['second-factor-done', {}];
 
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function signInPage(
   view: SignInView,
   csrf: string,
   setting: Setting,
-  { found = null, terms = null }: { found?: Problem | null; terms?: ShownTerms | null } = {},
+  { found = null, terms = null, factors = null }: Partial<StepFacts> & { found?: Problem | null } = {},
 ): Page {
   const { flow, tenant } = view;
   const branded = brandedFor(tenant, flow);
   if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { branded });
-  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view, terms);
+  const step = nextSignInStep(view);
+  const [template, facts] = step ? stepPages[step](view, { terms, factors }) : donePage;
   const shared = {
     flowPath: flowPath(flow),
     declinePath: null,

@@ -2,14 +2,10 @@
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
 import { patternsCovering } from '../../kernel/domain-patterns.js';
-import { domainOf } from '../../kernel/email-address.js';
 import { type OpenIdConnectPreset, presets } from '../identity-providers/openid-connect-presets.rules.js';
 import type { OrganizationCandidate, ProviderCandidate } from '../identity-providers/routing.rules.js';
 import { defaultSignInPolicy, type SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
 import { type PartnerRule, type Route, type RoutingFacts, routeIn } from './partner-routing.rules.js';
-
-/** Set by whoever builds what is behind LOCAL: before, it is offered to nobody. */
-const HAS_LOCAL_ACCOUNTS = false;
 
 /** The route of each of these domains. */
 export async function openRouting(
@@ -19,13 +15,6 @@ export async function openRouting(
 ): Promise<(domain: string) => Route> {
   const facts = await loadRouting(db, tenantId, domains);
   return (domain) => routeIn(facts, domain);
-}
-
-/** Whether the tenant lets people of this address keep a password or passkey here: its policy has it, and no provider is entitled. */
-export async function offersLocalAccount(db: Db, tenantId: string, emailKey: string): Promise<boolean> {
-  const domain = domainOf(emailKey);
-  const facts = await loadRouting(db, tenantId, [domain]);
-  return routeIn({ ...facts, hasLocalAccounts: true }, domain).methods.some(({ method }) => method.kind === 'LOCAL');
 }
 
 /** A provider that finds its domains itself. */
@@ -88,7 +77,7 @@ export async function loadRouting(db: Db, tenantId: string, asked: readonly stri
     partners,
     candidates: [...candidates, ...presetProviders.flatMap(socialCandidates)],
     organizations: organizationCandidates(presetProviders, domains, organizations),
-    hasLocalAccounts: HAS_LOCAL_ACCOUNTS,
+    hasLocalAccounts: true,
   };
 }
 

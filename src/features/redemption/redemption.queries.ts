@@ -7,12 +7,15 @@ import type { Db } from '../../database/transaction.js';
 import { domainOf } from '../../kernel/email-address.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
+import { hasLocalIdentity } from '../credentials/local-identity.queries.js';
+import type { SecondFactorDemand } from '../credentials/second-factor.rules.js';
+import { isRedeemedAutomatically } from '../partners/partners.queries.js';
 import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { type Terms, termsInForce } from '../terms/terms.queries.js';
 import type { OfferState } from './redemption.states.js';
 
-export interface Offer extends OfferState {
+export interface Offer extends OfferState, SecondFactorDemand {
   invitationId: string;
   tenantId: string;
   externalUserId: string;
@@ -26,9 +29,13 @@ export interface Offer extends OfferState {
   inviterRevoked: boolean;
   /** The address is of the tenant itself, by now. */
   isOwnDomain: boolean;
+  /** The tenant and the guest's organisation have agreed: the guest is not asked for consent. */
+  isAutomatic: boolean;
   message: string | null;
   language: Language;
   accountEnabled: boolean;
+  /** The guest has a password or a passkey here, from an earlier invitation. */
+  hasLocalAccount: boolean;
   /** What the invitation assigns when it is accepted. */
   appGrants: { appId: string; role: string | null }[];
   startedAt: Date | null;
@@ -62,6 +69,9 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
       split_part(i.email_key, '@', 2) = any(t.own_domains) as "isOwnDomain",
       coalesce(u.display_name, i.display_name) as "guestName", u.account_enabled as "accountEnabled",
+      t.second_factor_required as "secondFactorRequired",
+      exists (select from totp where totp.external_user_id = u.id) as "hasTotp",
+      ${hasLocalIdentity('u', 'i')} as "hasLocalAccount",
       (
         select coalesce(jsonb_agg(distinct jsonb_build_object('appId', g.app_id, 'role', g.role)), '[]')
         from invitation_grant g where g.invitation_id = i.id and g.app_id is not null
@@ -69,6 +79,7 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
+      ${isRedeemedAutomatically(sql`i.tenant_id`, sql`i.email_key`)} and terms.version is null as "isAutomatic",
       t.terms_of_use_url as "termsOfUseUrl", to_jsonb(terms) as terms, a.display_name as "appName",
       case when i.redirect_url = any(a.redirect_uris) then i.redirect_url
         when a.initiate_login_url is not null then '/t/' || t.slug || '/apps/' || a.id || '/open'

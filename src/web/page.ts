@@ -7,6 +7,7 @@ export const pageTemplates = [
   'passcode',
   'sign-in',
   'consent',
+  'automatic',
   'terms',
   'leaving',
   'landed',

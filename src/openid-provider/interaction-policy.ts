@@ -6,6 +6,7 @@ import { type Client, type Grant, interactionPolicy, type KoaContextWithOIDC } f
 import { accessOf } from './account.js';
 import { extrasOf } from './client-adapter.js';
 import { sessionOfRequest } from './current-session.js';
+import { opaqueName } from './tenant-salts.js';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -25,20 +26,29 @@ export function guestPolicy() {
   return policy;
 }
 
-const offlineAccess = 'offline_access';
+/**
+ * What the guest's session has given to the app, widened by what it asks for now. Its id follows from session and app, so
+ * that of several tabs that open an app at once each has the same grant.
+ */
+export function grantLoader(salt: string) {
+  return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
+    const { client, session, account, provider } = ctx.oidc;
+    if (!client || !session || !account || !accessOf(ctx)?.isAllowed) return undefined;
+    const consented = ctx.oidc.result?.consent?.grantId ?? session.grantIdFor(client.clientId);
+    if (extrasOf(client).consent_required) return consented === undefined ? undefined : provider.Grant.find(consented);
+    const id = opaqueName(salt, 'grant', session.uid, client.clientId);
+    const grant = (await provider.Grant.find(id)) ?? newGrant(ctx, id);
+    await widen(ctx, grant);
+    return grant;
+  };
+}
 
-/** What the guest's session has given to the app, widened by what it asks for now. */
-export async function loadGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
-  const { client, session, account, provider } = ctx.oidc;
-  if (!client || !session || !account || !accessOf(ctx)?.isAllowed) return undefined;
-  const grantId = ctx.oidc.result?.consent?.grantId ?? session.grantIdFor(client.clientId);
-  const known = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-  if (extrasOf(client).consent_required) return known;
-  const isOffline = ctx.oidc.requestParamScopes.has(offlineAccess);
-  const fits = known?.accountId === account.accountId && (!isOffline || known.getOIDCScope().includes(offlineAccess));
-  const grant = known && fits ? known : new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
-  await widen(ctx, grant);
-  return grant;
+function newGrant({ oidc }: KoaContextWithOIDC, id: string): Grant {
+  const grant = new oidc.provider.Grant({
+    accountId: oidc.account?.accountId as string,
+    clientId: oidc.client?.clientId as string,
+  });
+  return Object.assign(grant, { jti: id });
 }
 
 /** Everything that is asked for. */
@@ -50,6 +60,8 @@ async function widen(ctx: KoaContextWithOIDC, grant: Grant): Promise<void> {
   for (const [resource, server] of Object.entries(resourceServers ?? {})) {
     grant.addResourceScope(resource, [...requestParamScopes].filter((scope) => server.scopes.has(scope)).join(' '));
   }
-  const isChanged = grant.jti === undefined || before !== JSON.stringify([grant.openid, grant.resources]);
-  if (isChanged) await grant.save();
+  if (grant.exp !== undefined && before === JSON.stringify([grant.openid, grant.resources])) return;
+  // How long it lives depends on what it covers by now.
+  Object.assign(grant, { exp: undefined });
+  await grant.save();
 }

@@ -9,7 +9,7 @@ import { claimsByScope } from './claims.js';
 import { ClientAdapter, clientExtraNames, extrasOf } from './client-adapter.js';
 import { currentSession } from './current-session.js';
 import type { GuestSessions } from './guest-sessions.js';
-import { guestPolicy, loadGrant } from './interaction-policy.js';
+import { grantLoader, guestPolicy } from './interaction-policy.js';
 import { PayloadAdapter, type TenantContext } from './payload-adapter.js';
 import { SessionAdapter } from './session-adapter.js';
 import { type Jwk, joseName } from './signing-keys.js';
@@ -88,7 +88,7 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     pairwiseIdentifier: async (_ctx, accountId, client) =>
       opaqueName(salt, 'pairwise', String(client.sectorIdentifier ?? ''), accountId),
     findAccount: accountFinder({ tenantId, salt }, context),
-    loadExistingGrant: loadGrant,
+    loadExistingGrant: grantLoader(salt),
     interactions: {
       policy: guestPolicy(),
       url: (_ctx, interaction) => `/t/${slug}/oauth2/interaction/${interaction.uid}`,

@@ -58,6 +58,8 @@ import {
   RedemptionEventsResolver,
   TenantEventsResolver,
 } from './features/redemption/redemption-events.resolver.js';
+import { DirectUsersResolver } from './features/sign-in/direct-users.resolver.js';
+import { DirectUsersService } from './features/sign-in/direct-users.service.js';
 import { ExternalUserSessionsResolver, SessionsResolver } from './features/sign-in/sessions.resolver.js';
 import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
@@ -144,6 +146,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
+    new DirectUsersResolver(new DirectUsersService(tenants), publicUrl),
     new SessionsResolver(sessions),
     new ExternalUserSessionsResolver(sessions),
   ];

@@ -1,26 +1,24 @@
 /** Somebody who is signed in at a page of a tenant: found by the address's slug and the tenant's cookie. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveSession } from '../features/sign-in/sessions.service.js';
-import { findTenantBrand, type TenantBrand } from '../features/tenants/tenant-brand.queries.js';
+import { findTenantPage, type TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import type { RequestContext } from '../request/request-context.js';
 import { problem } from './error-pages.js';
+import { formToken, sessionForm } from './form-guard.js';
 import { problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
+import { signInPath } from './tenant-pages.js';
 
 export type TenantRoute = { Params: { slug: string } };
 
 export interface Visit {
   ctx: RequestContext;
-  brand: TenantBrand;
+  tenant: TenantPage;
   session: LiveSession;
-}
-
-/** To one's own path of the tenant only: anywhere else would be an open redirect. */
-export function ownPath(slug: string, path: unknown): string | null {
-  const root = `/t/${slug}/`;
-  if (typeof path !== 'string' || !path.startsWith(root) || path.length > 500) return null;
-  const url = URL.parse(path, 'http://own.invalid');
-  return url?.host === 'own.invalid' && url.pathname.startsWith(root) ? url.pathname + url.search : null;
+  /** What forms of this session are bound to. */
+  form: string;
+  /** Of those forms. */
+  csrf: string;
 }
 
 /** Whoever is not signed in is led to the sign-in page and back here. */
@@ -31,15 +29,15 @@ export async function withVisit(
   work: (visit: Visit) => Promise<FastifyReply>,
 ): Promise<FastifyReply> {
   const ctx = tools.context(request);
-  const brand = await findTenantBrand(ctx.db, request.params.slug);
-  if (!brand) return tools.show(reply, problemPage(problem('NOT_FOUND'), tools.setting(request)));
-  const token = tools.sessionCookie.read(request, brand.tenantId);
-  const session = token && (await tools.sessions.find(ctx, brand.tenantId, token));
-  if (session) return work({ ctx, brand, session });
-  const isPage = request.method === 'GET';
-  return reply.redirect(signInPath(brand.slug, isPage ? request.url : `/t/${brand.slug}/account`), 303);
+  const tenant = await findTenantPage(ctx.db, request.params.slug);
+  if (!tenant) return tools.show(reply, problemPage(problem('NOT_FOUND'), tools.setting(request)));
+  const token = tools.sessionCookie.read(request, tenant.tenantId);
+  const session = token && (await tools.sessions.find(ctx, tenant.tenantId, token));
+  if (!token || !session) return reply.redirect(signInAndBack(tenant, request), 303);
+  const form = sessionForm(token);
+  return work({ ctx, tenant, session, form, csrf: formToken(ctx.secrets, form) });
 }
 
-export function signInPath(slug: string, returnTo: string): string {
-  return `/t/${slug}/sign-in?${new URLSearchParams({ return_to: returnTo })}`;
+function signInAndBack(tenant: TenantPage, { method, url }: FastifyRequest<TenantRoute>): string {
+  return method === 'GET' ? `${signInPath(tenant)}?${new URLSearchParams({ return_to: url })}` : signInPath(tenant);
 }

@@ -16,9 +16,6 @@ export const unsubscribeForm = (token: string): string => `unsubscribe/${token}`
 export const unsubscribeFlowForm = (flowId: string, browserToken: string): string =>
   `unsubscribe flow/${flowId}/${lastingPart(browserToken)}`;
 
-/** A form of somebody who is signed in. */
-export const accountForm = (sessionId: string): string => `account/${sessionId}`;
-
 /** The form that asks for an address, in the browser it was shown in. */
 export const signInForm = (tenantId: string, browserToken: string): string =>
   `sign-in/${tenantId}/${lastingPart(browserToken)}`;

@@ -2,20 +2,19 @@
  * Which page a link or a flow shows now, pure: the guest's state in, a page out. One dispatcher decides the next step of
  * a flow; steps never route to one another.
  */
-
 import { isProofFresh } from '../features/proving/flow.states.js';
-import type { FlowStep } from '../features/proving/flow-steps.rules.js';
 import type { ProvingFlow } from '../features/proving/flows.queries.js';
-import type { Method } from '../features/proving/methods.rules.js';
-import type { FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
-import { type Agreement, consentVersionOf } from '../features/redemption/redemption.service.js';
-import { flowRefusal, nextRedemptionStep } from '../features/redemption/redemption.states.js';
+import { isLocalOffered, type Method } from '../features/proving/methods.rules.js';
+import type { Agreement, FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
+import { consentVersionOf } from '../features/redemption/redemption.service.js';
+import { flowRefusal, nextRedemptionStep, type RedemptionStep } from '../features/redemption/redemption.states.js';
 import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
 import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate } from './page.js';
+import { factorStepPage, noFactors, type ShownFactors } from './second-factor-facts.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
@@ -51,6 +50,8 @@ export interface FlowPageFacts {
   found?: Problem | null;
   /** Shown where the consent is asked for. */
   terms?: ShownTerms | null;
+  /** Shown where a second factor is asked for. */
+  factors?: ShownFactors | null;
   /** To where who declines can ask not to be invited again. */
   unsubscribePath?: string | null;
 }
@@ -59,7 +60,7 @@ export function flowPage(
   view: FlowView,
   csrf: string,
   setting: Setting,
-  { found = null, terms = null, unsubscribePath = null }: FlowPageFacts = {},
+  { found = null, terms = null, factors = null, unsubscribePath = null }: FlowPageFacts = {},
 ): Page {
   const { flow, offer } = view;
   if (flow.status === 'REDEEMED') return landedPage(offer);
@@ -80,14 +81,24 @@ export function flowPage(
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
-  const [template, facts] = stepPages[nextRedemptionStep(view)](view, terms);
+  const [template, facts] = stepPages[nextRedemptionStep(view)](view, { terms, factors });
   return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
+/** What a step shows besides the state of the flow; null where another step is due. */
+export interface StepFacts {
+  terms: ShownTerms | null;
+  factors: ShownFactors | null;
+}
+
 /** By the name of the step that is due. */
-const stepPages: Record<FlowStep, (view: FlowView, terms: ShownTerms | null) => StepPage> = {
+const stepPages: Record<RedemptionStep, (view: FlowView, facts: StepFacts) => StepPage> = {
   prove: ({ flow, methods }) => provePage(flow, methods, `/r/${flow.id}`),
-  consent: ({ offer }, terms) => ['consent', { ...consentFacts(offer, terms), ...inviterFacts(offer) }],
+  secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `/r/${flow.id}/second-factor`),
+  consent: ({ offer }, { terms }) => [
+    'consent',
+    { ...inviterFacts(offer), email: offer.email, app: offer.appName, ...agreementFacts(offer, terms) },
+  ],
 };
 
 export type StepPage = [PageTemplate, Record<string, unknown>];
@@ -99,10 +110,20 @@ export function provePage(
   flowPath: string,
 ): StepPage {
   const method = currentMethod(flow, methods);
-  const others = { otherMethods: methods.filter((each) => each !== method).map((each) => methodFacts(each, flowPath)) };
+  const others = methods.filter((each) => each !== method && each.kind !== 'LOCAL');
+  const hasLocalAccount = isLocalOffered(methods);
+  const choice = {
+    otherMethods: others.map((each) => methodFacts(each, flowPath)),
+    hasLocalAccount,
+    hasOtherMethods: others.length > 0 || hasLocalAccount,
+  };
+  if (method?.kind === 'LOCAL') {
+    const hasOtherMethods = others.length > 0;
+    return ['password', { ...choice, hasLocalAccount: false, hasOtherMethods, email: null, otherPath: null }];
+  }
   if (method?.providerId)
-    return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, ...others }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', others];
+    return ['sign-in', { ...choice, provider: method.displayName, signedInAs: flow.mismatchedEmail }];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', choice];
 }
 
 /** The first of the tenant's order, unless the guest has chosen by asking for a code. */
@@ -123,14 +144,9 @@ function methodFacts({ kind, displayName }: Method, flowPath: string): Record<st
   };
 }
 
-/** Of whoever is about to become a guest of the tenant. */
-export function consentFacts(
-  agreement: Agreement & { email: string; appName: string | null },
-  terms: ShownTerms | null,
-): Record<string, unknown> {
+/** What is agreed to with one click. */
+export function agreementFacts(agreement: Agreement, terms: ShownTerms | null): Record<string, unknown> {
   return {
-    email: agreement.email,
-    app: agreement.appName,
     consentVersion: consentVersionOf(agreement),
     termsOfUseUrl: agreement.termsOfUseUrl,
     terms: terms && { language: terms.language, html: termsHtml(terms.markdown) },

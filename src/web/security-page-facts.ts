@@ -2,17 +2,18 @@
 import type { AccountSecurity } from '../features/credentials/account-security.service.js';
 import type { CredentialRow } from '../features/credentials/second-factors.queries.js';
 import type { TotpEnrolment } from '../features/credentials/totp.service.js';
-import type { TenantBrand } from '../features/tenants/tenant-brand.queries.js';
+import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import type { Language } from '../kernel/languages.js';
 import { dateInWords } from '../mail/time-words.js';
-import { signInPath } from './account-visit.js';
 import type { Problem } from './error-pages.js';
-import { alertFacts, type Setting } from './guest-pages.js';
-import { brandOf, type Page, type PageTemplate } from './page.js';
+import { alertFacts, page as pageOf, type Setting } from './guest-pages.js';
+import type { Page, PageTemplate } from './page.js';
 import { qrCode } from './qr-code.js';
+import { inFours } from './second-factor-facts.js';
+import { brandedFor, signInPath } from './tenant-pages.js';
 
 export interface SecuritySetting extends Setting {
-  brand: TenantBrand;
+  tenant: TenantPage;
   csrf: string;
   /** What went wrong in the step before. */
   found: Problem | null;
@@ -31,7 +32,7 @@ export function securityPage(
   return page('security', setting, {
     email: owner.email,
     mayChange: due === null,
-    provePath: due && provePath(due, setting.brand.slug),
+    provePath: due && provePath(due, setting),
     proveBySecondFactor: due === 'SECOND_FACTOR',
     hasLocalAccount,
     password: one('PASSWORD'),
@@ -52,17 +53,17 @@ export function totpPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: Secu
 }
 
 export function recoveryCodesPage(codes: readonly string[], setting: SecuritySetting): Page {
-  return page('recovery-codes', setting, { codes, nextPath: rootOf(setting) });
+  return page('recovery-codes', setting, { codes, nextPath: rootOf(setting), donePath: null });
 }
 
-function rootOf({ brand }: SecuritySetting): string {
-  return `/t/${brand.slug}/account/security`;
+function rootOf({ tenant }: SecuritySetting): string {
+  return `/t/${tenant.slug}/account/security`;
 }
 
-function provePath(due: 'SIGN_IN' | 'SECOND_FACTOR', slug: string): string {
-  const returnTo = `/t/${slug}/account/security`;
-  if (due === 'SIGN_IN') return signInPath(slug, returnTo);
-  return `/t/${slug}/second-factor?${new URLSearchParams({ return_to: returnTo })}`;
+function provePath(due: 'SIGN_IN' | 'SECOND_FACTOR', setting: SecuritySetting): string {
+  const returnTo = new URLSearchParams({ return_to: rootOf(setting) });
+  if (due === 'SIGN_IN') return `${signInPath(setting.tenant)}?prompt=login&${returnTo}`;
+  return `/t/${setting.tenant.slug}/second-factor?${returnTo}`;
 }
 
 function credentialFacts(language: Language, credential: CredentialRow | undefined) {
@@ -75,18 +76,8 @@ function credentialFacts(language: Language, credential: CredentialRow | undefin
   };
 }
 
-/** For people who type it. */
-function inFours(seed: string): string {
-  return seed.replace(/.{4}(?=.)/g, '$& ');
-}
-
 function page(template: PageTemplate, setting: SecuritySetting, facts: Record<string, unknown>): Page {
-  const { brand, csrf, found, language } = setting;
-  return {
-    template,
-    status: found?.status ?? 200,
-    language,
-    brand: brandOf(brand),
-    facts: { ...alertFacts(found, language), csrf, root: rootOf(setting), ...facts },
-  };
+  const { tenant, csrf, found, language } = setting;
+  const shared = { ...alertFacts(found, language), csrf, root: rootOf(setting), declinePath: null };
+  return { ...pageOf(template, brandedFor(tenant, setting), { ...shared, ...facts }), status: found?.status ?? 200 };
 }

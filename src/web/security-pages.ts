@@ -4,11 +4,11 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NewCodes } from '../features/credentials/account-security.service.js';
-import type { ShownFactor } from '../features/sign-in/step-up.service.js';
+import type { ShownFactor } from '../features/credentials/second-factor.rules.js';
 import { UserError } from '../kernel/errors.js';
 import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
 import { type Problem, problemOf } from './error-pages.js';
-import { accountForm, checkForm, formField, formToken } from './form-guard.js';
+import { checkForm, formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
 import {
   newPasskeyPage,
@@ -56,13 +56,13 @@ export function registerSecurityPages(server: FastifyInstance, tools: PageTools)
   };
 
   page('', overview);
-  step('/password', overview, async ({ ctx, session, brand }, request, reply) => {
+  step('/password', overview, async ({ ctx, session, tenant }, request, reply) => {
     await accountSecurity.setPassword(ctx, session, formField(request, 'password'));
-    return backToSecurity(reply, brand.slug);
+    return backToSecurity(reply, tenant.slug);
   });
-  step('/password/remove', overview, async ({ ctx, session, brand }, _request, reply) => {
+  step('/password/remove', overview, async ({ ctx, session, tenant }, _request, reply) => {
     await accountSecurity.removePassword(ctx, session);
-    return backToSecurity(reply, brand.slug);
+    return backToSecurity(reply, tenant.slug);
   });
 
   page('/passkey', newPasskey);
@@ -71,9 +71,9 @@ export function registerSecurityPages(server: FastifyInstance, tools: PageTools)
     const codes = await accountSecurity.addPasskey(visit.ctx, visit.session, answer, label);
     return factorAdded(tools, visit, request, reply, 'passkey', codes);
   });
-  step('/passkey/remove', overview, async ({ ctx, session, brand }, request, reply) => {
+  step('/passkey/remove', overview, async ({ ctx, session, tenant }, request, reply) => {
     await accountSecurity.removePasskey(ctx, session, formField(request, 'passkeyId'));
-    return backToSecurity(reply, brand.slug);
+    return backToSecurity(reply, tenant.slug);
   });
 
   page('/totp', newTotp);
@@ -82,9 +82,9 @@ export function registerSecurityPages(server: FastifyInstance, tools: PageTools)
     const codes = await accountSecurity.addTotp(visit.ctx, visit.session, form);
     return factorAdded(tools, visit, request, reply, 'otp', codes);
   });
-  step('/totp/remove', overview, async ({ ctx, session, brand }, _request, reply) => {
+  step('/totp/remove', overview, async ({ ctx, session, tenant }, _request, reply) => {
     await accountSecurity.removeTotp(ctx, session);
-    return backToSecurity(reply, brand.slug);
+    return backToSecurity(reply, tenant.slug);
   });
 
   step('/recovery-codes', overview, async (visit, request, reply) => {
@@ -104,7 +104,7 @@ async function securityStep(
   work: Step,
 ): Promise<FastifyReply> {
   try {
-    checkForm(visit.ctx.secrets, request, accountForm(visit.session.id));
+    checkForm(visit.ctx.secrets, request, visit.form);
     return await work(visit, request, reply);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
@@ -124,19 +124,18 @@ async function factorAdded(
   codes: NewCodes,
 ): Promise<FastifyReply> {
   const token = await tools.stepUp.shown(visit.ctx, visit.session, factor);
-  tools.sessionCookie.write(reply, visit.brand.tenantId, token);
-  if (codes === null) return backToSecurity(reply, visit.brand.slug);
+  tools.sessionCookie.write(reply, visit.tenant.tenantId, token);
+  if (codes === null) return backToSecurity(reply, visit.tenant.slug);
   return tools.show(reply, recoveryCodesPage(codes, settingOf(tools, visit, request, null)));
 }
 
 function settingOf(
   tools: PageTools,
-  { ctx, brand, session }: Visit,
+  { tenant, csrf }: Visit,
   request: Request,
   found: Problem | null,
 ): SecuritySetting {
-  const csrf = formToken(ctx.secrets, accountForm(session.id));
-  return { brand, csrf, found, ...tools.setting(request) };
+  return { tenant, csrf, found, ...tools.setting(request) };
 }
 
 function backToSecurity(reply: FastifyReply, slug: string): FastifyReply {

@@ -3,12 +3,15 @@
  * `/t/<slug>/second-factor?return_to=<path of the tenant's>`. In a flow it is a step of the flow.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { returnPath } from '../features/sign-in/return-to.rules.js';
+import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import { UserError } from '../kernel/errors.js';
-import { ownPath, type TenantRoute, type Visit, withVisit } from './account-visit.js';
+import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
 import { type Problem, problemOf } from './error-pages.js';
-import { accountForm, checkForm, formField, formToken } from './form-guard.js';
+import { checkForm, formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
-import { noFactorPage, type SecondFactorSetting, useCodePage, usePasskeyPage } from './second-factor-facts.js';
+import { type FactorSetting, noFactorPage, useCodePage, usePasskeyPage } from './second-factor-facts.js';
+import { appsPath, brandedFor } from './tenant-pages.js';
 
 type StepUpRoute = TenantRoute & { Querystring: { return_to?: unknown } };
 type Request = FastifyRequest<StepUpRoute>;
@@ -33,7 +36,10 @@ export function registerStepUpPages(server: FastifyInstance, tools: PageTools): 
     const { passkeys, hasTotp } = await stepUp.factorsOf(visit.ctx, visit.session);
     if (passkeys > 0) return passkeyPage(visit, request, reply, found);
     if (hasTotp) return codePage(visit, request, reply, found);
-    return tools.show(reply, noFactorPage(settingOf(tools, visit, request, found)));
+    return tools.show(
+      reply,
+      noFactorPage(settingOf(tools, visit, request, found), `/t/${visit.tenant.slug}/account/security`),
+    );
   };
 
   const page = (path: string, show: Show) =>
@@ -64,11 +70,11 @@ async function confirmStep(
   again: Show,
   confirm: (visit: Visit, request: Request) => Promise<string>,
 ): Promise<FastifyReply> {
-  const { ctx, session, brand } = visit;
+  const { ctx, tenant, form } = visit;
   try {
-    checkForm(ctx.secrets, request, accountForm(session.id));
-    tools.sessionCookie.write(reply, brand.tenantId, await confirm(visit, request));
-    return reply.redirect(returnPath(brand.slug, request), 303);
+    checkForm(ctx.secrets, request, form);
+    tools.sessionCookie.write(reply, tenant.tenantId, await confirm(visit, request));
+    return reply.redirect(returnTo(tools, tenant, request), 303);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const found = problemOf(error);
@@ -77,18 +83,20 @@ async function confirmStep(
   }
 }
 
-function settingOf(
-  tools: PageTools,
-  { ctx, brand, session }: Visit,
-  request: Request,
-  found: Problem | null,
-): SecondFactorSetting {
-  const csrf = formToken(ctx.secrets, accountForm(session.id));
-  const root = `/t/${brand.slug}/second-factor`;
-  const query = `?${new URLSearchParams({ return_to: returnPath(brand.slug, request) })}`;
-  return { brand, csrf, found, root, query, ...tools.setting(request) };
+function settingOf(tools: PageTools, { tenant, csrf }: Visit, request: Request, found: Problem | null): FactorSetting {
+  const root = `/t/${tenant.slug}/second-factor`;
+  const query = `?${new URLSearchParams({ return_to: returnTo(tools, tenant, request) })}`;
+  return {
+    branded: brandedFor(tenant, tools.setting(request)),
+    csrf,
+    found,
+    root,
+    query,
+    declinePath: null,
+    flowPath: null,
+  };
 }
 
-function returnPath(slug: string, request: Request): string {
-  return ownPath(slug, request.query.return_to) ?? `/t/${slug}/account`;
+function returnTo({ publicUrl }: PageTools, tenant: TenantPage, request: Request): string {
+  return returnPath(request.query.return_to, tenant.slug, publicUrl) ?? appsPath(tenant);
 }

@@ -1,13 +1,22 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
-import type { FlowStep } from '../features/proving/flow-steps.rules.js';
-import type { ShownTerms } from '../features/redemption/redemption.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
-import { nextSignInStep } from '../features/sign-in/sign-in.states.js';
+import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
-import type { Problem } from './error-pages.js';
-import { alertFacts, type Branded, consentFacts, page, provePage, type Setting, type StepPage } from './guest-pages.js';
+import { type Problem, problem } from './error-pages.js';
+import {
+  agreementFacts,
+  alertFacts,
+  type Branded,
+  page,
+  problemPage,
+  provePage,
+  type Setting,
+  type StepFacts,
+  type StepPage,
+} from './guest-pages.js';
 import type { Page } from './page.js';
+import { factorStepPage, noFactors } from './second-factor-facts.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
 export const appsPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/apps`;
@@ -22,48 +31,58 @@ export interface SignInStart {
   csrf: string;
   returnTo: string | null;
   email: string;
+  /** They want to sign in by password or passkey. */
+  withAccount: boolean;
 }
 
 export function signInStartPage(tenant: TenantPage, start: SignInStart, setting: Setting, found: Problem | null): Page {
-  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant) };
+  const query = new URLSearchParams({ with: 'account', ...(start.returnTo && { return_to: start.returnTo }) });
+  const accountPath = start.withAccount ? null : `${signInPath(tenant)}?prompt=login&${query}`;
+  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant), accountPath };
   return { ...page('sign-in-start', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
 }
 
+const flowPath = ({ id }: { id: string }): string => `/s/${id}`;
+
 /** By the name of the step that is due. */
-const stepPages: Record<FlowStep, (view: SignInView, terms: ShownTerms | null) => StepPage> = {
+const stepPages: Record<SignInStepName, (view: SignInView, facts: StepFacts) => StepPage> = {
   prove: ({ flow, methods }) => {
-    const [template, facts] = provePage(flow, methods, `/s/${flow.id}`);
+    const [template, facts] = provePage(flow, methods, flowPath(flow));
     // Which account it was is said in the alert; there is no invited one to compare it with.
     return [template, { ...facts, signedInAs: null }];
   },
-  consent: ({ flow, tenant, guest, terms: due }, terms) => [
-    // Who is a guest already agrees to nothing but the terms.
-    guest?.state === 'ACCEPTED' ? 'terms' : 'consent',
-    { ...consentFacts({ ...tenant, terms: due, email: flow.email, appName: null }, terms), inviter: null },
+  secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `${flowPath(flow)}/second-factor`),
+  consent: ({ flow, tenant, terms: asked }, { terms }) => [
+    'consent',
+    { ...agreementFacts({ ...tenant, terms: asked }, terms), email: flow.email, app: null, inviter: null },
   ],
+  terms: ({ tenant, terms: asked }, { terms }) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
 };
 
-/**
- * @param found what went wrong in the step before, shown on the page where it can be mended.
- * @param terms to be agreed to before the session.
- */
+/** Everything is shown and agreed to; the session is opened by a click. */
+const donePage: StepPage = ['second-factor-done', {}];
+
+/** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function signInPage(
   view: SignInView,
   csrf: string,
-  found: Problem | null,
-  terms: ShownTerms | null = null,
+  setting: Setting,
+  { found = null, terms = null, factors = null }: Partial<StepFacts> & { found?: Problem | null } = {},
 ): Page {
   const { flow, tenant } = view;
-  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view, terms);
+  const branded = brandedFor(tenant, flow);
+  if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { branded });
+  const step = nextSignInStep(view);
+  const [template, facts] = step ? stepPages[step](view, { terms, factors }) : donePage;
   const shared = {
-    flowPath: `/s/${flow.id}`,
+    flowPath: flowPath(flow),
     declinePath: null,
     startPath: signInPath(tenant),
     csrf,
     address: flow.email,
     ...alertFacts(found, flow.language),
   };
-  return { ...page(template, brandedFor(tenant, flow), { ...shared, ...facts }), status: found?.status ?? 200 };
+  return { ...page(template, branded, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
 export interface SignedIn {

@@ -93,6 +93,14 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   deletePartner: (_, { partnerId }) => [{ input: { partnerId } }],
   updateSignInPolicy: (_, { tenantId }) => [{ input: { tenantId, ...signInPolicy } }],
   updateDomainPolicy: (_, { tenantId }) => [{ input: { tenantId, rule: 'ALLOW_ANY' } }],
+  addExternalUser: (own, { tenantId, appId, groupId }) => {
+    const input = { tenantId: own.tenantId, email: 'intruder@fabrikam.example' };
+    return [
+      { input: { ...input, tenantId } },
+      { input: { ...input, appIds: [appId] }, field: ['appIds', '0'] },
+      { input: { ...input, groupIds: [groupId] }, field: ['groupIds', '0'] },
+    ];
+  },
   updateSecondFactorPolicy: (_, { tenantId }) => [{ input: { tenantId, required: true } }],
   resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
   endSession: (_, { sessionId }) => [{ input: { sessionId } }],

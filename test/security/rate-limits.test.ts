@@ -105,6 +105,19 @@ describe('guests behind one address', () => {
     expect((await scanner.get(guest.redeemUrl)).status).toBe(200);
   });
 
+  it('sign in so often, whoever they say they are', async () => {
+    const { slug } = await gateway.createTenant();
+    const browser = from('198.51.100.4');
+    const door = await browser.get(`${gateway.url}/t/${slug}/sign-in`);
+    const statuses = [];
+    for (let step = 0; step < MOST; step++)
+      statuses.push((await browser.submit(door, '/sign-in', { email: `nobody${step}@fabrikam.example` })).status);
+    // Each counts twice: the address, and the code that would be sent.
+    expect(statuses.filter((status) => status === 200)).toHaveLength(MOST / 2);
+    const refused = await browser.submit(door, '/sign-in', { email: 'nobody@fabrikam.example' });
+    expect([refused.status, Number(refused.headers.get('retry-after')) > 0]).toEqual([429, true]);
+  });
+
   it('cannot name another address than the proxy saw', async () => {
     const guest = await invite();
     for (let step = 0; step < MOST; step++)

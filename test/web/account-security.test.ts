@@ -273,7 +273,7 @@ describe('the session', () => {
       const { action = '', fields = {} } = page.forms[0] ?? {};
       const done = await guest.browser.post(new URL(action, page.url), { ...fields, code: codes.pop() ?? '' });
       expect(done.url.origin).toBe(gateway.url);
-      expect(done.url.pathname).toBe(`/t/${tenant.slug}/account`);
+      expect(done.url.pathname).toBe(`/t/${tenant.slug}/apps`);
     }
   });
 });

@@ -1,5 +1,5 @@
 /**
- * What operators change about a person in the directory. Users come to be by invitations, never here; their sessions belong
+ * What operators change about a person in the directory. Users come to be by invitations or by being added (`sign-in`), never here; their sessions belong
  * to sign-in, which is asked through a port.
  */
 import { LockMode } from '@mikro-orm/core';

@@ -2,7 +2,6 @@
 import { parseEmailAddress } from '../../kernel/email-address.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import type { ProvenIdentity } from '../identity-providers/connector.port.js';
-import type { UnaddressedIdentity } from './flow.entity.js';
 import { isEntitled, type Method, type ProviderMethod } from './methods.rules.js';
 
 /** Why it does not; null: it does. */
@@ -20,12 +19,4 @@ export function addressRefusal(
 /** Whether a passcode to the address would complete what the provider said: it names no other address. */
 export function isCompletable({ lacksAddressProof, email }: ProvenIdentity, emailKey: string): boolean {
   return lacksAddressProof === true && (email === null || parseEmailAddress(email)?.key === emailKey);
-}
-
-/** What a passcode proves now: who signed in before, where routing still says, has the address; or the address alone. */
-export function completes(
-  methods: readonly Method[],
-  identity: UnaddressedIdentity | null,
-): identity is UnaddressedIdentity {
-  return identity !== null && isEntitled(methods, identity);
 }

@@ -7,9 +7,10 @@
  */
 import { MINUTE } from '../../kernel/clock.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
+import { isSecondFactorDue, type SecondFactorDemand } from '../credentials/second-factor.rules.js';
 import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
 import type { ProofState } from '../proving/flow.states.js';
-import { type FlowStep, nextStep, type StepRule } from '../proving/flow-steps.rules.js';
+import { nextStep, type StepRule } from '../proving/flow-steps.rules.js';
 
 /** A link opened again in the same browser goes on with the flow it has, while enough of that flow's time is left. */
 export const FLOW_REUSE = 15 * MINUTE;
@@ -46,11 +47,23 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
   return flow.status === 'DECLINED' ? 'DECLINED' : offer.domainRefusal;
 }
 
-/** What is shown until the invitation is accepted; `consent` is the last, and its click accepts. Others go between. */
-const redemptionSteps: readonly StepRule<{ isProven: boolean }>[] = [
+/**
+ * What is shown until the invitation is accepted; `consent` is the last, and its click accepts. A further step is a name and
+ * a line here, a page in `web/guest-pages.ts`, and a check in `accept.ts`.
+ */
+export type RedemptionStep = 'prove' | 'secondFactor' | 'consent';
+
+export interface StepState {
+  isProven: boolean;
+  flow: { secondFactorAt: Date | null };
+  offer: SecondFactorDemand;
+}
+
+const redemptionSteps: readonly StepRule<RedemptionStep, StepState>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
+  { name: 'secondFactor', isDue: ({ flow, offer }) => isSecondFactorDue(flow, offer) },
 ];
 
-export function nextRedemptionStep(view: { isProven: boolean }): FlowStep {
+export function nextRedemptionStep(view: StepState): RedemptionStep {
   return nextStep(redemptionSteps, view) ?? 'consent';
 }

@@ -98,12 +98,10 @@ export async function viewSignIn(ctx: RequestContext, key: FlowKey): Promise<Sig
 
 async function view(ctx: RequestContext, db: RequestContext['db'], flow: AddressFlow): Promise<SignInView> {
   const proven = isProven(flow, ctx.clock.now());
-  const [tenant, methods, guest] = [
-    await loadTenantPage(db, flow.tenantId),
-    await loadMethods(db, flow),
-    proven ? await findProvenGuest(db, flow) : null,
-  ];
-  const terms = guest ? await termsToAccept(db, flow.tenantId, guest.externalUserId) : null;
+  const tenant = await loadTenantPage(db, flow.tenantId);
+  const methods = await loadMethods(db, flow);
+  const guest = proven ? await findProvenGuest(db, flow) : null;
+  const terms = guest && (await termsToAccept(db, flow.tenantId, guest.externalUserId));
   return { flow, tenant, methods, isProven: proven, guest, terms };
 }
 

@@ -8,7 +8,6 @@ import { refuse } from '../../kernel/errors.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
-import type { FlowStep } from '../proving/flow-steps.rules.js';
 import type { BrowserKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
 import { isEntitled } from '../proving/methods.rules.js';
@@ -19,7 +18,7 @@ import { acceptTerms } from '../terms/terms.service.js';
 import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
-import { nextSignInStep } from './sign-in.states.js';
+import { isAgreement, nextSignInStep, type SignInStepName } from './sign-in.states.js';
 import {
   beginFlow,
   checkSignInOpen,
@@ -55,7 +54,7 @@ export interface Address {
 /** A session, or the step that comes before it. */
 export type SignedIn =
   | { opened: OpenedSession; tenantSlug: string; returnTo: string | null }
-  | { opened: null; due: FlowStep };
+  | { opened: null; due: SignInStepName };
 
 export class SignInService {
   readonly #proving: ProvingService;
@@ -75,6 +74,7 @@ export class SignInService {
   async begin(ctx: RequestContext, { address, ...begun }: Address): Promise<string> {
     const email = parseEmailAddress(address);
     if (!email) throw refuse('ADDRESS_INVALID', { field: ['email'] });
+    await this.#proving.prepare(ctx, begun.tenantId, email.key);
     return beginFlow(ctx, { ...begun, email: email.address, emailKey: email.key });
   }
 
@@ -89,9 +89,9 @@ export class SignInService {
     return viewSignIn(ctx, key);
   }
 
-  /** What is to be agreed to before the session, with its text; null: nothing. */
-  async shownTerms(ctx: RequestContext, { flow, terms }: SignInView): Promise<ShownTerms | null> {
-    return terms && { ...terms, markdown: await loadTermsMarkdown(ctx.db, flow.tenantId, terms) };
+  /** The text of what is to be agreed to; null: nothing is. */
+  async shownTerms(ctx: RequestContext, { flow: { tenantId }, terms }: SignInView): Promise<ShownTerms | null> {
+    return terms && { ...terms, markdown: await loadTermsMarkdown(ctx.db, tenantId, terms) };
   }
 
   /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
@@ -125,13 +125,10 @@ export class SignInService {
       const view = await viewStep(step);
       if (view.isProven) await checkStillEntitled(step);
       const due = nextSignInStep(view);
-      if (due !== null && !(due === 'consent' && answer)) {
-        if (due !== 'prove') requireGuest(view.guest);
-        return { opened: null, due };
-      }
+      if (due === 'prove') return { opened: null, due };
       const guest = requireGuest(view.guest);
-      if (due === 'consent' && answer) checkConsent({ ...view.tenant, terms: view.terms }, answer);
-      if (view.terms) await acceptTerms(step.tx, guest.externalUserId, view.terms, step.now);
+      if (due !== null && !(isAgreement(due) && answer)) return { opened: null, due };
+      if (answer && due !== null) await agree(step, view, answer);
       const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
       const opened = await this.#open(
         step,
@@ -195,6 +192,13 @@ interface AcceptedFlow {
   authenticatedAt: Date;
   amr: string[];
   secondFactorAt: Date | null;
+}
+
+/** @throws UserError CONSENT_REQUIRED when it was refused, or given to other terms than today's. */
+async function agree({ tx, now }: SignInStep, view: SignInView, answer: ConsentAnswer): Promise<void> {
+  const { guest, terms, tenant } = view;
+  checkConsent({ ...tenant, terms }, answer);
+  if (guest && terms) await acceptTerms(tx, guest.externalUserId, terms, now);
 }
 
 /** @throws UserError PROOF_REQUIRED when what vouched is not among the ways of the address any more. */

@@ -230,7 +230,7 @@ describe('a guest who comes back', () => {
     expect((await comeBack(slug, guest.email)).page.url.pathname).toBe(`/t/${slug}/apps`);
     await publish(id, [english]);
     const { browser, page } = await comeBack(slug, guest.email);
-    expect(page.html).toContain('<h1 id="terms">Terms of use of Contoso</h1>');
+    expect(page.html).toContain('<h1 id="terms">New terms of use of Contoso</h1>');
     expect((await browser.get(`${gateway.url}/t/${slug}/apps`)).url.pathname).toBe(`/t/${slug}/sign-in`);
     await publish(id, [{ language: 'en', markdown: 'Pay us.' }]);
     const again = await browser.submit(page, '/accept');

@@ -26,18 +26,23 @@ export function guestPolicy() {
   return policy;
 }
 
+/** Of several tabs that open an app at once each has the same grant: its id follows from session and app. */
+export function grantId(salt: string, sessionUid: string, appId: string): string {
+  return opaqueName(salt, 'grant', sessionUid, appId);
+}
+
 /**
- * What the guest's session has given to the app, widened by what it asks for now. Its id follows from session and app, so
- * that of several tabs that open an app at once each has the same grant.
+ * What the guest's session has given to the app, widened by what it asks for now. What takes the guest's word, an app of
+ * somebody else's or access to the API, is widened by the consent page alone.
  */
-export function grantLoader(salt: string) {
+export function grantLoader(salt: string, api: string) {
   return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
     const { client, session, account, provider } = ctx.oidc;
     if (!client || !session || !account || !accessOf(ctx)?.isAllowed) return undefined;
-    const consented = ctx.oidc.result?.consent?.grantId ?? session.grantIdFor(client.clientId);
-    if (extrasOf(client).consent_required) return consented === undefined ? undefined : provider.Grant.find(consented);
-    const id = opaqueName(salt, 'grant', session.uid, client.clientId);
-    const grant = (await provider.Grant.find(id)) ?? newGrant(ctx, id);
+    const id = grantId(salt, session.uid, client.clientId);
+    const known = await provider.Grant.find(id);
+    if (extrasOf(client).consent_required || ctx.oidc.resourceServers?.[api]) return known;
+    const grant = known ?? newGrant(ctx, id);
     await widen(ctx, grant);
     return grant;
   };

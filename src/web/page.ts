@@ -40,6 +40,9 @@ export const pageTemplates = [
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
 
+/** What a step of a flow shows; the flow adds the rest. */
+export type StepPage = [PageTemplate, Record<string, unknown>];
+
 /** A passkey is asked for by a script; no other page has one. */
 export const scriptedTemplates: ReadonlySet<PageTemplate> = new Set(['passkey-new', 'passkey-use']);
 

@@ -1,9 +1,9 @@
 /** The pages that ask for a second factor, and those of the gateway's own account, pure; for a session and for flows alike. */
 import type { SecondFactors } from '../features/credentials/second-factors.queries.js';
-import { hasSecondFactor } from '../features/credentials/second-factors.queries.js';
 import type { TotpEnrolment } from '../features/credentials/totp.service.js';
 import type { Problem } from './error-pages.js';
-import { alertFacts, type Branded, page as pageOf, type StepPage } from './guest-pages.js';
+import { factorFacts } from './factor-step.js';
+import { alertFacts, type Branded, page as pageOf } from './guest-pages.js';
 import type { Page, PageTemplate } from './page.js';
 import { qrCode } from './qr-code.js';
 
@@ -19,29 +19,6 @@ export interface FactorSetting {
   declinePath: string | null;
   /** Of the flow; null: it is a session. */
   flowPath: string | null;
-}
-
-/** What the step of a flow shows. */
-export interface ShownFactors {
-  factors: SecondFactors;
-  passkeyOptions: object;
-}
-
-export const noFactors: ShownFactors = {
-  factors: { passkeys: 0, hasTotp: false, recoveryCodes: 0 },
-  passkeyOptions: {},
-};
-
-/** The quickest they have; where they have none, which they want to set up. */
-export function factorStepPage({ factors, passkeyOptions }: ShownFactors, root: string): StepPage {
-  const shared = { root, query: '' };
-  if (!hasSecondFactor(factors)) return ['second-factor-set-up', shared];
-  if (factors.passkeys > 0)
-    return [
-      'passkey-use',
-      { ...shared, ...factorFacts(factors), options: JSON.stringify(passkeyOptions), otherPath: null },
-    ];
-  return ['second-factor', { ...shared, ...factorFacts(factors) }];
 }
 
 /** @param factors null: it is to sign in with, and says nothing of what they have. */
@@ -90,16 +67,6 @@ export function passwordPage(email: string | null, setting: FactorSetting): Page
 /** For people who type it. */
 export function inFours(seed: string): string {
   return seed.replace(/.{4}(?=.)/g, '$& ');
-}
-
-function factorFacts(factors: SecondFactors | null) {
-  const { passkeys = 0, hasTotp = false, recoveryCodes = 0 } = factors ?? {};
-  return {
-    hasPasskey: passkeys > 0,
-    hasTotp,
-    hasRecoveryCodes: recoveryCodes > 0,
-    hasCode: hasTotp || recoveryCodes > 0,
-  };
 }
 
 function page(template: PageTemplate, setting: FactorSetting, facts: Record<string, unknown>): Page {

@@ -154,6 +154,14 @@ describe('a passkey', () => {
   });
 });
 
+async function openPasskeyPage(page: Page, email: string): Promise<void> {
+  await page.goto(`${gateway.url}/t/${tenant.slug}/sign-in`);
+  await page.getByRole('link', { name: 'I have a passkey or a password here' }).click();
+  await page.getByLabel('address').fill(email);
+  await page.getByRole('button').first().click();
+  await page.getByRole('link', { name: 'Use a passkey' }).click();
+}
+
 describe('a guest with a passkey', () => {
   /** As after signing out: the authenticator stays, the session is gone. */
   async function signedOutDevice(): Promise<Device> {
@@ -164,18 +172,10 @@ describe('a guest with a passkey', () => {
     return device;
   }
 
-  async function openPasskeyPage({ page, guest }: Device, email = guest.email): Promise<void> {
-    await page.goto(guest.page('/sign-in'));
-    await page.getByRole('link', { name: 'I have a passkey or a password here' }).click();
-    await page.getByLabel('address').fill(email);
-    await page.getByRole('button').first().click();
-    await page.getByRole('link', { name: 'Use a passkey' }).click();
-  }
-
   it('signs in with it alone, and that counts as two factors', async () => {
     const device = await signedOutDevice();
     await requireSecondFactor(true);
-    await openPasskeyPage(device);
+    await openPasskeyPage(device.page, device.guest.email);
     await device.page.getByRole('button', { name: 'Use passkey' }).click();
     await device.page.waitForURL('**/apps');
     const [session] = await gateway.sql<{ amr: string[]; shown: boolean; kind: string }>(
@@ -193,7 +193,7 @@ describe('a guest with a passkey', () => {
     const device = await signedOutDevice();
     const other = await signInGuest(gateway, tenant, `guest${++people}@fabrikam.example`);
     for (const email of [other.email, 'nobody@fabrikam.example']) {
-      await openPasskeyPage(device, email);
+      await openPasskeyPage(device.page, email);
       await device.page.getByRole('button', { name: 'Use passkey' }).click();
       await device.page.getByText('This passkey was not accepted').waitFor();
     }
@@ -202,7 +202,7 @@ describe('a guest with a passkey', () => {
   it('is named to nobody who types the address', async () => {
     const device = await signedOutDevice();
     const optionsFor = async (email: string) => {
-      await openPasskeyPage(device, email);
+      await openPasskeyPage(device.page, email);
       return JSON.parse((await device.page.locator('form[data-passkey]').getAttribute('data-options')) ?? '');
     };
     const { challenge: _one, ...known } = await optionsFor(device.guest.email);
@@ -230,6 +230,10 @@ describe('a second factor set up on the way', () => {
     await page.getByRole('button', { name: 'Accept' }).click();
     await page.getByRole('heading', { name: 'You are a guest of Contoso now' }).waitFor();
     expect(await gateway.sql('select status from invitation where id = $1', [id])).toEqual([{ status: 'REDEEMED' }]);
+    await page.context().clearCookies();
+    await openPasskeyPage(page, email);
+    await page.getByRole('button', { name: 'Use passkey' }).click();
+    await page.waitForURL('**/apps');
     await requireSecondFactor(false);
   });
 });

@@ -15,6 +15,7 @@ import { ExternalUser } from './features/external-users/external-user.entity.js'
 import { Identity } from './features/external-users/identity.entity.js';
 import { Group } from './features/groups/group.entity.js';
 import { GroupMember } from './features/groups/group-member.entity.js';
+import { EntraOrganization } from './features/identity-providers/entra-organization.entity.js';
 import { IdentityProvider } from './features/identity-providers/identity-provider.entity.js';
 import { IdentityProviderDomain } from './features/identity-providers/identity-provider-domain.entity.js';
 import { SamlProvider } from './features/identity-providers/saml-provider.entity.js';
@@ -42,6 +43,7 @@ import { OidcPayload } from './openid-provider/oidc-payload.entity.js';
 import { SigningKey } from './openid-provider/signing-key.entity.js';
 import { TenantSalt } from './openid-provider/tenant-salt.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
+import { RateCount } from './request/rate-count.entity.js';
 
 export const entities = [
   Tenant,
@@ -58,6 +60,7 @@ export const entities = [
   AppAssignment,
   IdentityProvider,
   IdentityProviderDomain,
+  EntraOrganization,
   SamlProvider,
   SpentSamlAssertion,
   SignInPolicyRecord,
@@ -69,13 +72,13 @@ export const entities = [
   TenantMailCount,
   BulkInvite,
   BulkInviteRow,
+  GuestFlow,
   LocalPassword,
   Passkey,
   SpentChallenge,
   Totp,
   RecoveryCode,
   CredentialTries,
-  GuestFlow,
   Passcode,
   PasscodeFailures,
   GuestSession,
@@ -83,6 +86,7 @@ export const entities = [
   UnsubscribeFlow,
   Event,
   IdempotencyRecord,
+  RateCount,
   GatewayProcess,
   TenantSalt,
   SigningKey,

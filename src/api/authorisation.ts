@@ -32,6 +32,7 @@ export const readPermissions: Record<string, Permission> = {
   App: 'APP_READ',
   AppAssignment: 'APP_READ',
   IdentityProvider: 'IDENTITY_PROVIDER_READ',
+  OpenIdConnectProvider: 'IDENTITY_PROVIDER_READ',
   SamlProvider: 'IDENTITY_PROVIDER_READ',
   Partner: 'PARTNER_READ',
   Invitation: 'INVITATION_READ',

@@ -24,9 +24,10 @@ const LABELS = [
   'idempotency',
   'mail',
   'results',
+  'rate',
+  'oidc',
   'challenge',
   'recovery',
-  'oidc',
 ] as const;
 export type SecretLabel = (typeof LABELS)[number];
 

@@ -9,23 +9,29 @@ import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { StepUpService } from '../features/sign-in/step-up.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
+import type { RateLimits } from '../request/rate-limits.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
 import type { Page } from './page.js';
 import type { SessionCookie } from './session-cookie.js';
 
-export interface PageTools {
+/** What does the work behind the pages. */
+export interface PageServices {
   proving: ProvingService;
   redemption: RedemptionService;
   signIn: SignInService;
   sessions: SessionsService;
+  unsubscriptions: UnsubscriptionsService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
+  limits: RateLimits;
   localProof: LocalProofService;
   flowFactors: FlowSecondFactorService;
-  unsubscriptions: UnsubscriptionsService;
   publicUrl: URL;
+}
+
+export interface PageTools extends PageServices {
   browserCookie: BrowserCookie;
   sessionCookie: SessionCookie;
   context(request: FastifyRequest): RequestContext;

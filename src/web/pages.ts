@@ -1,24 +1,17 @@
 /**
  * The guest's pages: what a browser sends in, what it is shown. Everything that decides is `features/redemption`; here are
- * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys.
- * Neighbours: the other `…-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
+ * cookies, forms, headers and the way from an error to a page. Scripts are neither needed nor allowed, but for passkeys. Neighbours:
+ * `link-pages.ts`, `flow-pages.ts`, `saml-pages.ts` and `unsubscribe-pages.ts` hold the routes, `guest-pages.ts` says which page is shown.
  */
 import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
-import type { FlowSecondFactorService } from '../features/credentials/flow-second-factor.service.js';
-import type { LocalProofService } from '../features/credentials/local-proof.service.js';
-import type { ProvingService } from '../features/proving/proving.service.js';
-import type { RedemptionService } from '../features/redemption/redemption.service.js';
-import type { SessionsService } from '../features/sign-in/sessions.service.js';
-import type { SignInService } from '../features/sign-in/sign-in.service.js';
-import type { StepUpService } from '../features/sign-in/step-up.service.js';
-import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
+import { networkOf } from '../kernel/network.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { BrowserCookie } from './browser-cookie.js';
+import { registerClientKeys } from './client-keys.js';
 import { problemOf } from './error-pages.js';
 import { registerFlowPages } from './flow-pages.js';
 import { problemPage } from './guest-pages.js';
@@ -28,7 +21,7 @@ import { registerLogo } from './logo.js';
 import { registerNotFound } from './not-found.js';
 import { type Page, scriptedTemplates } from './page.js';
 import type { PageRenderer } from './page-renderer.js';
-import type { PageTools } from './page-tools.js';
+import type { PageServices, PageTools } from './page-tools.js';
 import { registerSamlPages } from './saml-pages.js';
 import { scriptedPolicy, securityHeaders } from './security-headers.js';
 import { registerSecurityPages } from './security-pages.js';
@@ -39,18 +32,8 @@ import { registerStepUpPages } from './step-up-pages.js';
 import { registerAssets } from './theme.js';
 import { registerUnsubscribePages } from './unsubscribe-pages.js';
 
-export interface PagesOptions {
+export interface PagesOptions extends PageServices {
   ground: Ground;
-  proving: ProvingService;
-  redemption: RedemptionService;
-  signIn: SignInService;
-  sessions: SessionsService;
-  accountSecurity: AccountSecurityService;
-  stepUp: StepUpService;
-  localProof: LocalProofService;
-  flowFactors: FlowSecondFactorService;
-  unsubscriptions: UnsubscriptionsService;
-  publicUrl: URL;
   renderer: PageRenderer;
   /** The folder that holds `web/` and `locales/`. */
   templatesDirectory: string;
@@ -60,16 +43,16 @@ export interface PagesOptions {
 const MAX_FORM_SIZE = 64 * 1024;
 
 export async function registerPages(server: FastifyInstance, options: PagesOptions): Promise<void> {
-  const { ground, renderer, publicUrl, templatesDirectory, ...services } = options;
+  const { ground, renderer, templatesDirectory, ...services } = options;
+  const { publicUrl } = services;
   const headers = securityHeaders(publicUrl);
   const tools: PageTools = {
     ...services,
-    publicUrl,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
-    context: () => new RequestContext(ground, stranger),
-    show: (reply, page) => showPage(renderer, reply, page),
+    context: ({ ip }) => new RequestContext(ground, stranger, ground.log, networkOf(ip)),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
+    show: (reply, page) => showPage(renderer, reply, page),
   };
   await registerAssets(server, templatesDirectory);
   registerLogo(server, tools);
@@ -86,11 +69,12 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerClientKeys(pages, tools);
+    registerUnsubscribePages(pages, tools);
     registerSecurityPages(pages, tools);
     registerStepUpPages(pages, tools);
     registerSignInPages(pages, tools);
     registerSignInFlowPages(pages, tools);
-    registerUnsubscribePages(pages, tools);
   });
 }
 

@@ -48,7 +48,7 @@ export class ExternalUser implements Node {
   @Property(textColumn())
   userType!: ExternalUserType;
 
-  @Field(() => String, { description: 'How the user came to be: Invitation.' })
+  @Field(() => String, { description: 'How the user came to be: Invitation, or Direct, which is without one.' })
   @Property(textColumn())
   creationType!: string;
 

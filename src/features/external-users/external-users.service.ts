@@ -1,5 +1,5 @@
 /**
- * What operators change about a person in the directory. Users come to be by invitations, never here; their sessions belong
+ * What operators change about a person in the directory. Users come to be by invitations or by being added (`sign-in`), never here; their sessions belong
  * to sign-in, which is asked through a port.
  */
 import { LockMode } from '@mikro-orm/core';
@@ -33,6 +33,7 @@ export class ExternalUsersService {
     await ctx.transaction(tenantId, async (tx) => {
       // A sign-in locks the row too: one at this moment is ended below, or refused.
       Object.assign(await tx.em.findOneOrFail(ExternalUser, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE }), change);
+      await tx.em.flush();
       if (change.accountEnabled === false) await this.#endSessions(tx, id);
     });
     return id;

@@ -12,6 +12,8 @@
  * - failures are UserErrors in our words; a provider's text goes nowhere.
  */
 
+import type { OpenIdConnectPreset } from './openid-connect-presets.rules.js';
+
 /** What every kind has; the secrets are already opened. */
 export interface ProviderSettings {
   id: string;
@@ -19,8 +21,11 @@ export interface ProviderSettings {
 }
 
 export interface OpenIdConnectSettings extends ProviderSettings {
+  preset: OpenIdConnectPreset;
   clientId: string;
   clientSecret: string | null;
+  /** By which we prove that we are the client (`private_key_jwt`); null: by the secret. */
+  clientKey: ClientKey | null;
   /** Besides `openid`; default `email profile`. */
   scopes: string[];
 }
@@ -50,6 +55,13 @@ export interface SignInSecrets {
   state: string;
 }
 
+/** A key pair of ours towards one provider. */
+export interface ClientKey {
+  kid: string;
+  /** Private, for RS256. */
+  jwk: Record<string, unknown>;
+}
+
 /** The one normal form in which every provider's answer arrives. */
 export interface ProvenIdentity {
   issuer: string;
@@ -58,6 +70,11 @@ export interface ProvenIdentity {
   /** True only when the provider itself says so and is the authority to; missing is false. */
   emailVerified: boolean;
   displayName: string | null;
+  /**
+   * The account is the organisation's own and bears no other address, but nobody vouches for the address: proven once by a
+   * passcode, it is this account's. Absent: no.
+   */
+  lacksAddressProof?: boolean;
   /** True only when the provider itself says that more than one factor was shown; missing is false. */
   isMultiFactor: boolean;
   /** Of an answer that the browser carries whole: whoever takes it sees to it that it is taken once. */
@@ -96,6 +113,20 @@ export interface Connector<
    * PROOF_REQUIRED when the person cancelled.
    */
   finish(provider: Settings, callback: Callback, secrets: Secrets): Promise<ProvenIdentity>;
+
+  /**
+   * Where to send the browser, so that the provider ends its session too. Absent: the protocol has no such thing here.
+   * @returns null when the provider offers none.
+   * @throws UserError IDP_UNAVAILABLE
+   */
+  logoutUrl?(provider: Settings, request: LogoutRequest): Promise<string | null>;
+}
+
+export interface LogoutRequest {
+  /** Registered with the provider: where the browser comes back to. */
+  returnTo: string;
+  /** The address of who signs out, so that the provider need not ask; null: unknown. */
+  logoutHint: string | null;
 }
 
 /** A connector whose answers are posted from the provider's site, so that no cookie of ours comes along. */

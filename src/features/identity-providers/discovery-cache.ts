@@ -14,11 +14,13 @@ export class DiscoveryCache<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #clock: Clock;
   readonly #lifetime: number;
+  readonly #most: number;
 
-  /** @param lifetime milliseconds */
-  constructor(clock: Clock, lifetime: number) {
+  /** @param lifetime milliseconds @param most entries; the oldest goes */
+  constructor(clock: Clock, lifetime: number, most = 1000) {
     this.#clock = clock;
     this.#lifetime = lifetime;
+    this.#most = most;
   }
 
   get(key: string, make: () => Promise<T>): Promise<T> {
@@ -27,10 +29,15 @@ export class DiscoveryCache<T> {
     if (cached) return cached.value;
     const entry = { value: make(), expiresAt: this.#clock.now().getTime() + this.#lifetime };
     this.#entries.set(key, entry);
+    if (this.#entries.size > this.#most) this.#entries.delete(this.#entries.keys().next().value as string);
     entry.value.catch(() => {
       if (this.#entries.get(key) === entry) this.#entries.delete(key);
     });
     return entry.value;
+  }
+
+  forget(key: string): void {
+    this.#entries.delete(key);
   }
 
   #dropExpired(): void {

@@ -1,6 +1,7 @@
 /** What an identity provider may look like (pure): issuer, client, scopes. Domains are `kernel/domain-patterns.ts`. */
 import type { Validation } from '../../request/validation.js';
-import { isSharedByOrganisations } from './shared-issuers.rules.js';
+import { type OpenIdConnectPreset, ORGANIZATION_PLACEHOLDER, presets } from './openid-connect-presets.rules.js';
+import { isOneOrganization, isSharedByOrganisations } from './shared-issuers.rules.js';
 
 const MAX_CREDENTIAL_LENGTH = 1000;
 const MAX_SCOPES = 20;
@@ -27,6 +28,41 @@ export function checkIssuer(valid: Validation, issuer: string, allowInsecure: bo
     );
   }
   return text;
+}
+
+/**
+ * What the preset settles needs not be given. Another issuer than the preset's is for national clouds of Entra and, with
+ * `allowInsecure`, for tests.
+ */
+export function checkPresetIssuer(
+  valid: Validation,
+  preset: OpenIdConnectPreset,
+  given: string | null,
+  allowInsecure: boolean,
+): string {
+  const usual = presets[preset].issuer;
+  const issuer = (given ?? usual ?? '').trim();
+  if (given === null && usual !== null) return usual;
+  if (preset === 'GENERIC') return checkIssuer(valid, issuer, allowInsecure);
+  const problem = isIssuer(issuer.replace(ORGANIZATION_PLACEHOLDER, 'id'), allowInsecure)
+    ? presetProblem(preset, issuer, allowInsecure)
+    : 'Give the https URL of the issuer.';
+  if (problem) valid.add('INVALID', ['oidc', 'issuer'], problem);
+  return issuer;
+}
+
+function presetProblem(preset: OpenIdConnectPreset, issuer: string, allowInsecure: boolean): string | null {
+  if (preset === 'ENTRA')
+    return isOneOrganization(issuer)
+      ? null
+      : 'Give the issuer of one organisation: https://login.microsoftonline.com/<tenant id>/v2.0.';
+  if (preset === 'ENTRA_ANY_ORGANIZATION')
+    return issuer.split(`/${ORGANIZATION_PLACEHOLDER}/`).length === 2
+      ? null
+      : `Give the issuer with ${ORGANIZATION_PLACEHOLDER} in place of the organisation, or none.`;
+  return issuer === presets[preset].issuer || allowInsecure
+    ? null
+    : 'This preset has an issuer of its own. Leave it out.';
 }
 
 function isIssuer(text: string, allowInsecure: boolean): boolean {

@@ -7,6 +7,7 @@ import { Field, ID, ObjectType } from 'type-graphql';
 import {
   booleanColumn,
   idColumn,
+  jsonColumn,
   secretColumn,
   textArrayColumn,
   textColumn,
@@ -14,6 +15,8 @@ import {
 } from '../../database/columns.js';
 import { Node } from '../../request/node.js';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
+import type { ClientAuthentication } from './client-authentication.js';
+import type { OpenIdConnectPreset } from './openid-connect-presets.rules.js';
 
 @ObjectType({ implements: Node, simpleResolvers: true, description: 'Who vouches for guests of which domains.' })
 @Entity({ tableName: 'identity_provider' })
@@ -45,6 +48,21 @@ export class IdentityProvider implements Node {
 
   @Property(textArrayColumn())
   scopes!: string[];
+
+  /** Of OpenID Connect. */
+  @Property(textColumn())
+  preset!: OpenIdConnectPreset;
+
+  /** Of OpenID Connect. */
+  @Property(textColumn())
+  clientAuthentication!: ClientAuthentication;
+
+  /** By which we authenticate in place of a secret; both or neither. */
+  @Property({ ...secretColumn(), nullable: true })
+  sealedClientKey!: Buffer | null;
+
+  @Property({ ...jsonColumn(), nullable: true })
+  clientPublicKey!: Record<string, unknown> | null;
 
   @Field(() => Boolean)
   @Property(booleanColumn())

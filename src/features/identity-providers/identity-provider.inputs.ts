@@ -1,19 +1,35 @@
 /** What callers send about identity providers. Secrets go in and never come out. */
 import { Field, ID, InputType } from 'type-graphql';
 import { type IdentityProviderKind, IdentityProviderKindEnum } from '../external-users/identity.entity.js';
+import type { ClientAuthentication } from './client-authentication.js';
 import type { SamlNameIdFormat } from './connector.port.js';
+import type { OpenIdConnectPreset } from './openid-connect-presets.rules.js';
+import { ClientAuthenticationEnum, OpenIdConnectPresetEnum } from './openid-connect-provider.type.js';
 import { SamlNameIdFormatEnum } from './saml-provider.entity.js';
 
 @InputType()
 export class OpenIdConnectInput {
-  @Field(() => String, { description: "The provider's issuer: an https URL whose discovery document names the same." })
-  issuer!: string;
+  @Field(() => OpenIdConnectPresetEnum, { defaultValue: 'GENERIC', description: 'Never changes.' })
+  preset!: OpenIdConnectPreset;
+
+  @Field(() => String, {
+    nullable: true,
+    description:
+      "The provider's issuer: an https URL whose discovery document names the same. Presets with one issuer need none.",
+  })
+  issuer?: string | null;
 
   @Field(() => String)
   clientId!: string;
 
   @Field(() => String, { nullable: true, description: 'Null: a public client, which proves itself by PKCE alone.' })
   clientSecret?: string | null;
+
+  @Field(() => ClientAuthenticationEnum, {
+    nullable: true,
+    description: 'PRIVATE_KEY: by a key of ours, see oidc.jwksUrl. Null: by the secret, if there is one.',
+  })
+  clientAuthentication?: ClientAuthentication | null;
 
   @Field(() => [String], { defaultValue: ['email', 'profile'], description: 'Besides openid.' })
   scopes!: string[];
@@ -132,6 +148,9 @@ export class UpdateOpenIdConnectInput {
 
   @Field(() => String, { nullable: true })
   clientSecret?: string | null;
+
+  @Field(() => ClientAuthenticationEnum, { nullable: true })
+  clientAuthentication?: ClientAuthentication | null;
 
   @Field(() => [String], { nullable: true })
   scopes?: string[] | null;

@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';
-import type { Db, Tx } from '../../database/transaction.js';
+import type { Db } from '../../database/transaction.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { Secrets } from '../../kernel/secrets.js';
@@ -13,11 +13,20 @@ import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
-import type { OpenIdConnectSettings, ProviderSettings, SamlSettings } from './connector.port.js';
+import type { ProviderSettings, SamlSettings } from './connector.port.js';
 import { IdentityProvider } from './identity-provider.entity.js';
 import { replaceDomains } from './identity-provider-domains.js';
-import { checkClientId, checkClientSecret, checkIssuer, checkScopes } from './identity-provider-rules.js';
 import { samlProviderOf } from './identity-providers.queries.js';
+import {
+  applyOpenIdConnect,
+  type CheckedOpenIdConnect,
+  checkChange,
+  checkDomainsOf,
+  checkNew,
+  loadOpenIdConnect,
+  type NewOpenIdConnect,
+  type OpenIdConnectChange,
+} from './openid-connect-providers.service.js';
 import {
   type NewSaml,
   openPrivateKey,
@@ -32,7 +41,7 @@ export interface NewIdentityProvider {
   displayName: string;
   domains: string[];
   trustsSecondFactor: boolean;
-  oidc?: { issuer: string; clientId: string; clientSecret?: string | null; scopes: string[] } | null;
+  oidc?: NewOpenIdConnect | null;
   saml?: SamlChange | null;
 }
 
@@ -42,12 +51,7 @@ export interface IdentityProviderChange {
   domains?: string[] | null;
   enabled?: boolean | null;
   trustsSecondFactor?: boolean | null;
-  oidc?: {
-    issuer?: string | null;
-    clientId?: string | null;
-    clientSecret?: string | null;
-    scopes?: string[] | null;
-  } | null;
+  oidc?: OpenIdConnectChange | null;
   saml?: SamlChange | null;
 }
 
@@ -61,10 +65,7 @@ export interface IdentityProvidersOptions {
 interface CheckedProvider {
   displayName: string;
   domains: string[];
-  issuer: string;
-  clientId: string | null;
-  clientSecret: string | null;
-  scopes: string[];
+  oidc: CheckedOpenIdConnect | null;
   saml: NewSaml | null;
 }
 
@@ -79,15 +80,16 @@ export class IdentityProvidersService {
 
   async create(ctx: RequestContext, input: NewIdentityProvider): Promise<string> {
     const tenantId = await reachTenant(ctx, input.tenantId);
-    const { clientSecret, domains, saml, ...provider } = await this.#check(ctx, input);
+    const { displayName, domains, oidc, saml } = await this.#check(ctx, input);
+    const { kind } = input;
     const id = newId('IdentityProvider');
     await ctx.transaction(tenantId, async (tx) => {
       await sql`
-        insert into identity_provider (id, tenant_id, kind, display_name, issuer, client_id, sealed_client_secret, scopes,
-          enabled, trusts_second_factor, created_at)
-        values (${id}, ${tenantId}, ${input.kind}, ${provider.displayName}, ${provider.issuer}, ${provider.clientId},
-          ${sealSecret(ctx.secrets, id, clientSecret)}, ${provider.scopes}, true, ${input.trustsSecondFactor},
-          ${ctx.clock.now()})`.execute(tx.db);
+        insert into identity_provider (id, tenant_id, kind, display_name, issuer, scopes, enabled, trusts_second_factor,
+          created_at)
+        values (${id}, ${tenantId}, ${kind}, ${displayName}, ${saml?.source.metadata.entityId ?? null}, '{}', true,
+          ${input.trustsSecondFactor}, ${ctx.clock.now()})`.execute(tx.db);
+      if (oidc) await applyOpenIdConnect(ctx, await tx.em.findOneOrFail(IdentityProvider, { id }), oidc);
       if (saml) await this.#saml.insert(ctx, tx, id, saml);
       await replaceDomains(tx, id, domains);
     });
@@ -97,11 +99,12 @@ export class IdentityProvidersService {
   async update(ctx: RequestContext, input: IdentityProviderChange): Promise<string> {
     const id = input.identityProviderId;
     const tenantId = await tenantOfProvider(ctx, id);
-    const { change, clientSecret, domains, saml } = await this.#checkChange(ctx, input);
+    const { change, oidc, domains, saml } = await this.#checkChange(ctx, input);
     await ctx.transaction(tenantId, async (tx) => {
-      Object.assign(await tx.em.findOneOrFail(IdentityProvider, { id }, { failHandler: unknownProvider }), change);
+      const provider = await tx.em.findOneOrFail(IdentityProvider, { id }, { failHandler: unknownProvider });
+      Object.assign(provider, change);
+      if (oidc) await applyOpenIdConnect(ctx, provider, oidc);
       if (saml) await this.#saml.change(ctx, tx, id, saml);
-      if (clientSecret !== undefined) await storeSecret(ctx, tx, id, clientSecret);
       if (domains) await replaceDomains(tx, id, domains);
     });
     return id;
@@ -131,10 +134,7 @@ export class IdentityProvidersService {
     const provider = {
       displayName: valid.name(displayName, 'displayName'),
       domains: checkDomains(valid, domains),
-      issuer: checkIssuer(valid, oidc.issuer, this.#allowInsecure),
-      clientId: checkClientId(valid, oidc.clientId),
-      clientSecret: checkClientSecret(valid, oidc.clientSecret ?? null),
-      scopes: checkScopes(valid, oidc.scopes),
+      oidc: checkNew(valid, oidc, domains, this.#allowInsecure),
       saml: null,
     };
     valid.done();
@@ -150,31 +150,27 @@ export class IdentityProvidersService {
     const valid = new Validation();
     const common = { displayName: valid.name(displayName, 'displayName'), domains: checkDomains(valid, domains) };
     const prepared = await this.#saml.prepareNew(ctx, valid, saml);
-    const { entityId: issuer } = prepared.source.metadata;
-    return { ...common, issuer, clientId: null, clientSecret: null, scopes: [], saml: prepared };
+    return { ...common, oidc: null, saml: prepared };
   }
 
   async #checkChange(ctx: RequestContext, input: IdentityProviderChange) {
     const { displayName, domains, enabled, trustsSecondFactor, oidc } = input;
-    await checkKind(ctx, input);
+    const { preset } = await knownProvider(ctx, input);
     const valid = new Validation();
-    const { issuer, clientId, clientSecret, scopes } = oidc ?? {};
+    const change: Partial<Pick<IdentityProvider, 'displayName' | 'enabled' | 'trustsSecondFactor' | 'issuer'>> = {
+      ...(displayName != null && { displayName: valid.name(displayName, 'displayName') }),
+      ...(enabled != null && { enabled }),
+      ...(trustsSecondFactor != null && { trustsSecondFactor }),
+    };
     const checked = {
-      change: {
-        ...(displayName != null && { displayName: valid.name(displayName, 'displayName') }),
-        ...(enabled != null && { enabled }),
-        ...(trustsSecondFactor != null && { trustsSecondFactor }),
-        ...(issuer != null && { issuer: checkIssuer(valid, issuer, this.#allowInsecure) }),
-        ...(clientId != null && { clientId: checkClientId(valid, clientId) }),
-        ...(scopes != null && { scopes: checkScopes(valid, scopes) }),
-      },
-      clientSecret: clientSecret === undefined ? undefined : checkClientSecret(valid, clientSecret),
+      oidc: oidc ? checkChange(valid, oidc, preset, this.#allowInsecure) : null,
       domains: domains == null ? null : checkDomains(valid, domains),
     };
+    if (domains != null) checkDomainsOf(valid, preset, domains);
     const saml = await this.#checkSamlChange(ctx, valid, input);
     valid.done();
-    if (saml?.source) checked.change.issuer = saml.source.metadata.entityId;
-    return { ...checked, saml };
+    if (saml?.source) change.issuer = saml.source.metadata.entityId;
+    return { change, ...checked, saml };
   }
 
   async #checkSamlChange(
@@ -188,33 +184,19 @@ export class IdentityProvidersService {
 }
 
 /** @throws UserError INVALID at the settings of another kind than the provider's own. */
-async function checkKind(
+async function knownProvider(
   ctx: RequestContext,
   { identityProviderId, oidc, saml }: IdentityProviderChange,
-): Promise<void> {
-  const kind = (await rowById(ctx, IdentityProvider, identityProviderId))?.kind;
-  if (oidc && kind !== 'OIDC') throw otherKind('oidc');
-  if (saml && kind !== 'SAML') throw otherKind('saml');
+): Promise<Row<IdentityProvider>> {
+  const provider = await rowById(ctx, IdentityProvider, identityProviderId);
+  if (!provider) throw unknownProvider();
+  if (oidc && provider.kind !== 'OIDC') throw otherKind('oidc');
+  if (saml && provider.kind !== 'SAML') throw otherKind('saml');
+  return provider;
 }
 
 function otherKind(field: 'oidc' | 'saml'): UserError {
   return refuse('INVALID', { field: [field], message: 'These are the settings of another kind of provider.' });
-}
-
-/** Sealed for this provider alone: copied to another row it does not open. */
-function sealContext(providerId: string): string {
-  return `identity_provider:${providerId}`;
-}
-
-function sealSecret(secrets: Secrets, providerId: string, secret: string | null): Buffer | null {
-  return secret === null ? null : secrets.seal(secret, sealContext(providerId));
-}
-
-async function storeSecret(ctx: RequestContext, tx: Tx, id: string, secret: string | null): Promise<void> {
-  await sql`
-    update identity_provider set sealed_client_secret = ${sealSecret(ctx.secrets, id, secret)} where id = ${id}`.execute(
-    tx.db,
-  );
 }
 
 function tenantOfProvider(ctx: RequestContext, id: string): Promise<string> {
@@ -240,21 +222,6 @@ export async function loadProviderSettings(
     (await loadOpenIdConnect(db, secrets, tenantId, providerId)) ??
     (await loadSamlSettings(db, secrets, tenantId, providerId))
   );
-}
-
-async function loadOpenIdConnect(
-  db: Db,
-  secrets: Secrets,
-  tenantId: string,
-  providerId: string,
-): Promise<LoadedAs<OpenIdConnectSettings> | null> {
-  const { rows } = await sql<Omit<LoadedAs<OpenIdConnectSettings>, 'clientSecret'> & { sealed: Buffer | null }>`
-    select id, issuer, client_id as "clientId", sealed_client_secret as sealed, scopes, display_name as "displayName", enabled
-    from identity_provider where tenant_id = ${tenantId} and id = ${providerId} and kind = 'OIDC'`.execute(db);
-  const [row] = rows;
-  if (!row) return null;
-  const { sealed, ...provider } = row;
-  return { ...provider, clientSecret: sealed && secrets.open(sealed, sealContext(providerId)) };
 }
 
 /** Null also for a provider of another kind. */

@@ -10,11 +10,13 @@ import { type Clock, SECOND, systemClock } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { OutboundFetch } from '../../outbound/outbound-client.js';
+import { clientAuthentication } from './client-authentication.js';
 import type { Connector, OpenIdConnectSettings, ProvenIdentity, SignInSecrets } from './connector.port.js';
 import { DiscoveryCache } from './discovery-cache.js';
+import { identityOf, textOrNull } from './identity-claims.rules.js';
 import { claimsMultiFactor } from './multi-factor.rules.js';
-import { describeFailure, isCancellation } from './openid-connect.failures.js';
-import { isAuthorityFor } from './shared-issuers.rules.js';
+import { describeFailure, isCancellation, isUnknownKey } from './openid-connect.failures.js';
+import { isOfEntra, presets } from './openid-connect-presets.rules.js';
 
 export interface OpenIdConnectOptions {
   fetch: OutboundFetch;
@@ -48,7 +50,7 @@ export function createOpenIdConnectConnector(
           redirect_uri: request.redirectUri,
           scope: [...new Set(['openid', ...provider.scopes])].join(' '),
           login_hint: request.loginHint,
-          ...(request.chooseAccount && { prompt: promptForAccount(configuration) }),
+          ...(request.chooseAccount && { prompt: promptForAccount(provider, configuration) }),
           state: secrets.state,
           nonce: secrets.nonce,
           code_challenge: await openid.calculatePKCECodeChallenge(secrets.codeVerifier),
@@ -60,26 +62,37 @@ export function createOpenIdConnectConnector(
     finish: (provider, { url }, secrets) =>
       refusingFailures(async () => {
         const configuration = await configurationOf(provider);
-        const tokens = await openid.authorizationCodeGrant(configuration, url, {
-          expectedState: secrets.state,
-          expectedNonce: secrets.nonce,
-          pkceCodeVerifier: secrets.codeVerifier,
-          idTokenExpected: true,
-        });
-        return readIdentity(configuration, tokens);
+        try {
+          return await readIdentity(provider, configuration, await redeemCode(configuration, url, secrets));
+        } catch (error) {
+          // openid-client reads keys again once they are a minute old; the next sign-in should not have to wait for that.
+          if (isUnknownKey(error)) cache.forget(cacheKey(provider));
+          throw error;
+        }
+      }),
+
+    logoutUrl: (provider, { returnTo, logoutHint }) =>
+      refusingFailures(async () => {
+        const configuration = await configurationOf(provider);
+        if (configuration.serverMetadata().end_session_endpoint === undefined) return null;
+        const hint = logoutHint === null ? {} : { logout_hint: logoutHint };
+        return openid.buildEndSessionUrl(configuration, { post_logout_redirect_uri: returnTo, ...hint }).href;
       }),
   };
 }
 
 /** Core section 15.1 obliges every provider to know `login`; one that lists `select_account` asks more kindly. */
-function promptForAccount(configuration: openid.Configuration): string {
+function promptForAccount({ preset }: OpenIdConnectSettings, configuration: openid.Configuration): string {
+  const known = presets[preset].choosesAccountBy;
+  if (known !== null) return known;
   const supported = configuration.serverMetadata().prompt_values_supported as string[] | undefined;
   return supported?.includes('select_account') ? 'select_account' : 'login';
 }
 
 /** The secret is hashed, so that a rotated one takes effect at once and no key of a map is a secret. */
-function cacheKey({ id, issuer, clientId, clientSecret }: OpenIdConnectSettings): string {
-  return JSON.stringify([id, issuer, clientId, clientSecret && hashToken(clientSecret).toString('base64url')]);
+function cacheKey({ id, issuer, clientId, clientSecret, clientKey }: OpenIdConnectSettings): string {
+  const secret = clientSecret && hashToken(clientSecret).toString('base64url');
+  return JSON.stringify([id, issuer, clientId, secret, clientKey?.kid]);
 }
 
 async function discover(provider: OpenIdConnectSettings, options: OpenIdConnectOptions): Promise<openid.Configuration> {
@@ -87,7 +100,7 @@ async function discover(provider: OpenIdConnectSettings, options: OpenIdConnectO
     new URL(provider.issuer),
     provider.clientId,
     undefined,
-    clientAuthentication(provider.clientSecret),
+    await clientAuthentication(provider),
     {
       [openid.customFetch]: options.fetch,
       timeout: 10, // seconds
@@ -108,42 +121,42 @@ function checkIssuer(expected: string, actual: string): void {
   throw refuse('IDP_UNAVAILABLE', { detail: 'the metadata names another issuer than the one configured' });
 }
 
-/** client_secret_basic, the default of RFC 7591 section 2, unless the provider lists only client_secret_post. */
-function clientAuthentication(secret: string | null): openid.ClientAuth {
-  if (secret === null) return openid.None();
-  return (server, client, body, headers) => {
-    const methods = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
-    const usePost = !methods.includes('client_secret_basic') && methods.includes('client_secret_post');
-    const authenticate = usePost ? openid.ClientSecretPost(secret) : openid.ClientSecretBasic(secret);
-    authenticate(server, client, body, headers);
-  };
-}
-
 function newSecrets(): OpenIdConnectSecrets {
   return { state: openid.randomState(), nonce: openid.randomNonce(), codeVerifier: openid.randomPKCECodeVerifier() };
 }
 
 type Tokens = Awaited<ReturnType<typeof openid.authorizationCodeGrant>>;
 
-async function readIdentity(configuration: openid.Configuration, tokens: Tokens): Promise<ProvenIdentity> {
+function redeemCode(configuration: openid.Configuration, url: URL, secrets: OpenIdConnectSecrets): Promise<Tokens> {
+  return openid.authorizationCodeGrant(configuration, url, {
+    expectedState: secrets.state,
+    expectedNonce: secrets.nonce,
+    pkceCodeVerifier: secrets.codeVerifier,
+    idTokenExpected: true,
+  });
+}
+
+async function readIdentity(
+  { preset }: OpenIdConnectSettings,
+  configuration: openid.Configuration,
+  tokens: Tokens,
+): Promise<ProvenIdentity> {
   const idToken = tokens.claims();
   if (!idToken) throw refuse('IDP_UNAVAILABLE', { detail: 'the token response has no ID token' });
   // Address and its verification come from one source, never one from each.
-  const needsUserInfo = idToken.email === undefined && configuration.serverMetadata().userinfo_endpoint !== undefined;
+  const needsUserInfo =
+    !isOfEntra(preset) && idToken.email === undefined && configuration.serverMetadata().userinfo_endpoint !== undefined;
   const claims = needsUserInfo ? await openid.fetchUserInfo(configuration, tokens.access_token, idToken.sub) : idToken;
-  const email = textOrNull(claims.email);
+  const identity = identityOf(preset, idToken.iss, idToken.sub, claims);
+  if (!identity) throw refuse('IDP_UNAVAILABLE', { detail: 'the ID token does not name a person of the organisation' });
+  const { lacksAddressProof, ...person } = identity;
   return {
     issuer: idToken.iss,
-    subject: idToken.sub,
-    email,
-    emailVerified: claims.email_verified === true && isAuthorityFor(idToken.iss, email, claims.hd),
+    ...person,
     displayName: textOrNull(claims.name) ?? textOrNull(idToken.name),
+    ...(lacksAddressProof && { lacksAddressProof }),
     isMultiFactor: claimsMultiFactor(idToken.amr, idToken.acr),
   };
-}
-
-function textOrNull(claim: unknown): string | null {
-  return typeof claim === 'string' && claim.trim() !== '' ? claim.trim() : null;
 }
 
 async function refusingFailures<T>(work: () => Promise<T>): Promise<T> {

@@ -36,6 +36,11 @@ export function isCancellation(error: unknown): boolean {
   return error instanceof AuthorizationResponseError && error.error === 'access_denied';
 }
 
+/** The token names a key that the provider did not publish when we last looked. */
+export function isUnknownKey(error: unknown): boolean {
+  return error instanceof ClientError && error.code === 'OAUTH_KEY_SELECTION_FAILED';
+}
+
 /** For the log. */
 export function describeFailure(error: unknown): string {
   const outbound = outboundCause(error);

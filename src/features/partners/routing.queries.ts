@@ -2,7 +2,8 @@
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
 import { patternsCovering } from '../../kernel/domain-patterns.js';
-import type { ProviderCandidate } from '../identity-providers/routing.rules.js';
+import { type OpenIdConnectPreset, presets } from '../identity-providers/openid-connect-presets.rules.js';
+import type { OrganizationCandidate, ProviderCandidate } from '../identity-providers/routing.rules.js';
 import { defaultSignInPolicy, type SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
 import { type PartnerRule, type Route, type RoutingFacts, routeIn } from './partner-routing.rules.js';
 
@@ -16,14 +17,25 @@ export async function openRouting(
   return (domain) => routeIn(facts, domain);
 }
 
+/** A provider that finds its domains itself. */
+interface PresetProvider {
+  providerId: string;
+  displayName: string;
+  issuer: string | null;
+  preset: OpenIdConnectPreset;
+}
+
 interface FactsRow {
   policy: SignInPolicy | null;
   partners: PartnerRule[];
   candidates: ProviderCandidate[];
+  presetProviders: PresetProvider[];
+  organizations: { providerId: string; domain: string; issuer: string | null }[];
 }
 
 /** One statement: it is asked at every step of every guest, and once for all who accept together. */
-export async function loadRouting(db: Db, tenantId: string, domains: readonly string[]): Promise<RoutingFacts> {
+export async function loadRouting(db: Db, tenantId: string, asked: readonly string[]): Promise<RoutingFacts> {
+  const domains = [...new Set(asked)];
   const patterns = [...new Set(domains.flatMap(patternsCovering))];
   const { rows } = await sql<FactsRow>`
     select
@@ -46,13 +58,45 @@ export async function loadRouting(db: Db, tenantId: string, domains: readonly st
           'offeredAs', 'TENANT_PROVIDERS')), '[]')
         from identity_provider_domain d join identity_provider p on p.id = d.identity_provider_id
         where d.tenant_id = ${tenantId} and d.pattern = any(${patterns}) and p.enabled
-      ) as candidates`.execute(db);
-  const { policy, partners, candidates } = rows[0] as FactsRow;
+      ) as candidates,
+      (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'providerId', p.id, 'displayName', p.display_name, 'issuer', p.issuer, 'preset', p.preset)
+          order by p.created_at, p.id), '[]')
+        from identity_provider p
+        where p.tenant_id = ${tenantId} and p.enabled and p.preset not in ('GENERIC', 'ENTRA')
+      ) as "presetProviders",
+      (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'providerId', o.identity_provider_id, 'domain', o.domain, 'issuer', o.issuer)), '[]')
+        from entra_organization o where o.tenant_id = ${tenantId} and o.domain = any(${domains})
+      ) as organizations`.execute(db);
+  const { policy, partners, candidates, presetProviders, organizations } = rows[0] as FactsRow;
   return {
     policy: policy ?? defaultSignInPolicy,
     partners,
-    candidates,
-    organizations: [],
+    candidates: [...candidates, ...presetProviders.flatMap(socialCandidates)],
+    organizations: organizationCandidates(presetProviders, domains, organizations),
     hasLocalAccounts: true,
   };
+}
+
+/** Of every domain asked about: what is not known is said to be unknown. */
+function organizationCandidates(
+  presetProviders: readonly PresetProvider[],
+  domains: readonly string[],
+  known: FactsRow['organizations'],
+): OrganizationCandidate[] {
+  const issuers = new Map(known.map(({ providerId, domain, issuer }) => [`${providerId} ${domain}`, issuer]));
+  return presetProviders
+    .filter(({ preset }) => preset === 'ENTRA_ANY_ORGANIZATION')
+    .flatMap(({ providerId, displayName }) =>
+      domains.map((domain) => ({ providerId, displayName, domain, issuer: issuers.get(`${providerId} ${domain}`) })),
+    );
+}
+
+/** For the domains whose mailboxes the provider hosts. */
+function socialCandidates({ preset, providerId, displayName, issuer }: PresetProvider): ProviderCandidate[] {
+  const provider = { kind: 'OIDC', providerId, displayName, issuer, offeredAs: 'SOCIAL' } as const;
+  return presets[preset].consumerDomains.map((pattern) => ({ ...provider, pattern }));
 }

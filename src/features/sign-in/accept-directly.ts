@@ -1,14 +1,18 @@
 /** Somebody who was added without an invitation has signed in for the first time and agreed: an accepted user from now on. */
 import { sql } from 'kysely';
+import type { Tx } from '../../database/transaction.js';
+import { domainOf } from '../../kernel/email-address.js';
 import { refuse } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
+import { type AddressPolicy, addressRefusal } from '../invitations/invitation-request.rules.js';
 import type { SignInStep } from './sign-in-flow.js';
 
 /**
  * @returns the identity that was linked.
- * @throws UserError ACCOUNT_DISABLED, IDENTITY_MISMATCH when somebody else has it by now.
+ * @throws UserError OWN_DOMAIN, DOMAIN_BLOCKED, DOMAIN_NOT_ALLOWED, ACCOUNT_DISABLED, IDENTITY_MISMATCH when somebody else has it by now.
  */
 export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUserId: string): Promise<string> {
+  await checkAddressWelcome(tx, flow.emailKey);
   const { rows } = await sql<{ welcomed: boolean; identityId: string | null }>`
     with welcomed as (
       update external_user set state = 'ACCEPTED', state_changed_at = ${now},
@@ -28,4 +32,13 @@ export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUser
   if (!rows[0]?.welcomed) throw refuse('ACCOUNT_DISABLED');
   if (rows[0].identityId === null) throw refuse('IDENTITY_MISMATCH');
   return rows[0].identityId;
+}
+
+/** What the tenant takes may have changed since the person was added. */
+async function checkAddressWelcome(tx: Tx, emailKey: string): Promise<void> {
+  const { rows } = await sql<AddressPolicy>`
+    select own_domains as "ownDomains", domain_rule as "domainRule", domain_patterns as "domainPatterns"
+    from tenant where id = ${tx.tenantId}`.execute(tx.db);
+  const refusal = rows[0] && addressRefusal(rows[0], domainOf(emailKey));
+  if (refusal) throw refuse(refusal);
 }

@@ -52,7 +52,14 @@ function openIdConnect(): Kind {
       const accounts = [ada, ben].map((email) => ({ email, name: 'A Guest' }));
       const provider = await startTestOpenIdProvider({ clients: [client], accounts });
       return {
-        settings: { id, issuer: provider.issuer, ...client, scopes: ['email', 'profile'] } as ProviderSettings,
+        settings: {
+          id,
+          issuer: provider.issuer,
+          ...client,
+          scopes: ['email', 'profile'],
+          preset: 'GENERIC',
+          clientKey: null,
+        } as ProviderSettings,
         redirectUri,
         quirks: provider.quirks,
         useMultiFactor(isOn) {

@@ -45,7 +45,16 @@ async function start(options: Partial<TestOpenIdProviderOptions> = {}): Promise<
 
 function settings(provider: { issuer: string }, changes: Partial<OpenIdConnectSettings> = {}): OpenIdConnectSettings {
   const { clientId, clientSecret } = client;
-  return { id: 'idp_1', issuer: provider.issuer, clientId, clientSecret, scopes: ['email', 'profile'], ...changes };
+  return {
+    id: 'idp_1',
+    issuer: provider.issuer,
+    preset: 'GENERIC',
+    clientId,
+    clientSecret,
+    clientKey: null,
+    scopes: ['email', 'profile'],
+    ...changes,
+  };
 }
 
 const begin = (provider: OpenIdConnectSettings) =>
@@ -70,6 +79,7 @@ test('a sign-in gives the normal form of the identity', async () => {
     email: ada,
     emailVerified: true,
     displayName: 'Ada Lovelace',
+    isMultiFactor: false,
   });
 });
 

@@ -26,6 +26,7 @@ const signed =
 let server: Server;
 let outbound: OutboundClient;
 let issuer: string;
+let preset: OpenIdConnectSettings['preset'];
 /** Where the server answers under another name. */
 let local: string;
 let metadata: Record<string, unknown>;
@@ -39,6 +40,7 @@ beforeEach(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   local = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   issuer = local;
+  preset = 'GENERIC';
   const now = Math.floor(Date.now() / 1000);
   metadata = {
     issuer,
@@ -80,7 +82,15 @@ async function signIn() {
     fetch: (url, init) => outbound.fetch(String(url).replace(issuer, local), init),
     allowInsecure: true,
   });
-  const provider: OpenIdConnectSettings = { id: 'idp_1', issuer, clientId, clientSecret, scopes: ['email'] };
+  const provider: OpenIdConnectSettings = {
+    id: 'idp_1',
+    issuer,
+    preset,
+    clientId,
+    clientSecret,
+    clientKey: null,
+    scopes: ['email'],
+  };
   const { secrets } = await connector.begin(provider, {
     redirectUri,
     loginHint: 'ada@fabrikam.example',

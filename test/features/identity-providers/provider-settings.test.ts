@@ -70,8 +70,10 @@ it('opens the client secret for the connector, and only within the tenant', asyn
   expect(settings).toEqual({
     id: enabledId,
     issuer: 'https://login.example',
+    preset: 'GENERIC',
     clientId: 'vestibule',
     clientSecret: 'very secret',
+    clientKey: null,
     scopes: ['email'],
     displayName: 'A provider',
     enabled: true,

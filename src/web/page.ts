@@ -21,7 +21,6 @@ export const pageTemplates = [
   'totp-new',
   'recovery-codes',
   'second-factor',
-  'second-factor-none',
   'second-factor-set-up',
   'second-factor-done',
   'password',

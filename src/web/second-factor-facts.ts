@@ -35,21 +35,21 @@ export function setUpPage(setting: FactorSetting): Page {
   return page('second-factor-set-up', setting, {});
 }
 
-/** One is asked for of somebody who is signed in, and there is none yet. */
-export function noFactorPage(setting: FactorSetting, setUpPath: string): Page {
-  return page('second-factor-none', setting, { setUpPath });
-}
-
-export function newPasskeyInFlowPage(options: object, setting: FactorSetting): Page {
+export function newPasskeyFactorPage(options: object, setting: FactorSetting): Page {
   return page('passkey-new', setting, { options: JSON.stringify(options), backPath: null });
 }
 
-export function totpInFlowPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: FactorSetting): Page {
+export function totpFactorPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: FactorSetting): Page {
   return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: null });
 }
 
-export function codesOfFlowPage(codes: readonly string[], setting: FactorSetting): Page {
-  return page('recovery-codes', setting, { codes, nextPath: null, donePath: `${setting.root}/done` });
+/** Shown once. On they go by a link, or by a form where going on is a step. */
+export function codesPage(
+  codes: readonly string[],
+  setting: FactorSetting,
+  on: { nextPath: string | null; donePath: string | null },
+): Page {
+  return page('recovery-codes', setting, { codes, ...on });
 }
 
 /** @param email for password managers; null: it is not shown yet. */

@@ -263,3 +263,36 @@ describe('a second factor at the organisation', () => {
     });
   });
 });
+
+describe('an app that asks for a second factor', () => {
+  const stepUp = () =>
+    `${gateway.url}/t/${tenant.slug}/second-factor?return_to=${encodeURIComponent(`/t/${tenant.slug}/apps`)}`;
+
+  it('has who is signed in without one set it up, and go on to where they wanted', async () => {
+    const email = newAddress();
+    const { redeemUrl, externalUserId } = await gateway.inviteUser({ tenantId: tenant.id, email });
+    const browser = new GuestBrowser();
+    await browser.submit(await proveByPasscode(gateway, browser, redeemUrl, email), '/accept');
+    const page = await browser.get(stepUp());
+    expect(page.html).toContain('Set up a second factor');
+    const totp = await browser.get(`${page.url.origin}${page.url.pathname}/totp${page.url.search}`);
+    const codes = await browser.post(new URL(totp.forms[0]?.action ?? '', page.url), {
+      ...totp.forms[0]?.fields,
+      code: codeOf(seedOn(totp)),
+    });
+    expect(codesOn(codes)).toHaveLength(10);
+    expect(codes.html).toContain(`href="/t/${tenant.slug}/apps"`);
+    expect(await lastSession(externalUserId)).toMatchObject({ shown: true });
+  });
+
+  it('has them sign in anew first, when that was long ago', async () => {
+    const email = newAddress();
+    const { redeemUrl } = await gateway.inviteUser({ tenantId: tenant.id, email });
+    const browser = new GuestBrowser();
+    await browser.submit(await proveByPasscode(gateway, browser, redeemUrl, email), '/accept');
+    gateway.clock.advance(16 * 60 * SECOND);
+    const page = await browser.get(stepUp());
+    expect([page.url.pathname, page.url.searchParams.get('prompt')]).toEqual([`/t/${tenant.slug}/sign-in`, 'login']);
+    expect(page.url.searchParams.get('return_to')).toContain('/second-factor?return_to=');
+  });
+});

@@ -42,6 +42,7 @@ import { MailLimits } from './features/invitations/mail-limits.service.js';
 import { ObservedProving } from './features/proving/observed-proving.service.js';
 import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
+import { AccountService } from './features/sign-in/account.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { StepUpService } from './features/sign-in/step-up.service.js';
@@ -215,6 +216,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     redemption,
     signIn,
     sessions,
+    account: new AccountService(sessions),
     unsubscriptions: new UnsubscriptionsService(mailLimits),
     accountSecurity,
     stepUp,

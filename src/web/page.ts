@@ -19,6 +19,7 @@ export const pageTemplates = [
   'signed-in',
   'signed-out',
   'apps',
+  'account',
   'openid-error',
   'openid-access',
   'openid-consent',

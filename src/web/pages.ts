@@ -9,6 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
+import { registerAccountPages } from './account-pages.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { registerClientKeys } from './client-keys.js';
 import { problemOf } from './error-pages.js';
@@ -69,6 +70,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
     registerSignInPages(pages, tools);
+    registerAccountPages(pages, tools);
     registerSignInFlowPages(pages, tools);
     registerClientKeys(pages, tools);
     registerUnsubscribePages(pages, tools);

@@ -1,9 +1,13 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
 import type { ShownTerms } from '../features/redemption/redemption.service.js';
+import type { Account } from '../features/sign-in/account.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
+import type { LiveSession } from '../features/sign-in/sessions.service.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
+import type { Language } from '../kernel/languages.js';
+import { dateInWords, momentInWords } from '../mail/time-words.js';
 import { type Problem, problem } from './error-pages.js';
 import {
   agreementFacts,
@@ -18,6 +22,7 @@ import {
 import type { Page } from './page.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
+export const accountPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/account`;
 export const appsPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/apps`;
 
 export const brandedFor = (tenant: TenantPage, { language }: Pick<Setting, 'language'>): Branded => ({
@@ -67,7 +72,8 @@ export function signInPage(
   const shared = {
     flowPath: flowPath(flow),
     declinePath: null,
-    startPath: signInPath(tenant),
+    startPath: flow.purpose === 'SIGN_IN' ? signInPath(tenant) : accountPath(tenant),
+    isAddressUnproven: flow.purpose === 'SIGN_IN',
     csrf,
     address: flow.email,
     ...alertFacts(found, flow.language),
@@ -89,6 +95,64 @@ export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Settin
   return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), apps });
 }
 
+export interface AccountFacts {
+  account: Account;
+  session: LiveSession;
+  csrf: string;
+}
+
+/** @param found what went wrong in the step before. */
+export function accountPage(
+  tenant: TenantPage,
+  { account, session, csrf }: AccountFacts,
+  setting: Setting,
+  found: Problem | null,
+): Page {
+  const { guest, identities, sessions, due } = account;
+  const { language } = setting;
+  const root = accountPath(tenant);
+  const facts = {
+    ...sessionFacts(tenant, { guest, csrf }),
+    ...alertFacts(found, language),
+    root,
+    appsPath: appsPath(tenant),
+    email: guest.email,
+    displayName: guest.displayName,
+    languages: languageChoices(guest.preferredLanguage),
+    provePath: due && provePath(tenant, due, root),
+    proveBySecondFactor: due === 'SECOND_FACTOR',
+    identities: identities.map(({ id, kind, providerName, address, linkedAt }) => ({
+      id,
+      address,
+      isLocal: kind === 'LOCAL',
+      provider: providerName,
+      since: dateInWords(language, linkedAt),
+      mayUnlink: due === null && identities.length > 1 && kind !== 'LOCAL' && id !== session.identityId,
+    })),
+    sessions: sessions.map(({ id, device, lastSeenAt }) => ({
+      id,
+      device,
+      isThis: id === session.id,
+      lastSeen: momentInWords(language, lastSeenAt),
+    })),
+  };
+  return { ...page('account', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
+}
+
+/** Each in its own words. */
+const languageNames: Record<Language, string> = { en: 'English', ko: '한국어' };
+
+function languageChoices(preferred: Language | null) {
+  const choices = Object.entries(languageNames).map(([value, name]) => ({ value, name, chosen: value === preferred }));
+  return [{ value: '', name: '—', chosen: preferred === null }, ...choices];
+}
+
+function provePath(tenant: TenantPage, due: 'SIGN_IN' | 'SECOND_FACTOR', returnTo: string): string {
+  const query = new URLSearchParams({ return_to: returnTo });
+  if (due === 'SECOND_FACTOR') return `/t/${tenant.slug}/second-factor?${query}`;
+  return `${signInPath(tenant)}?prompt=login&${query}`;
+}
+
 export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
   return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
 }
@@ -97,6 +161,7 @@ function sessionFacts(tenant: TenantPage, { guest, csrf }: SignedIn): Record<str
   return {
     account: guest.displayName ? `${guest.displayName} (${guest.email})` : guest.email,
     csrf,
+    accountPath: accountPath(tenant),
     signOutPath: `/t/${tenant.slug}/sign-out`,
     switchPath: `${signInPath(tenant)}?prompt=login`,
   };

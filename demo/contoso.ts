@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { permissions, platformPermissions } from '../src/kernel/actor.js';
 import type { GraphqlClient } from './graphql-client.js';
+import type { OrdersApp, Registration } from './orders-app.js';
 
 export interface Tenant {
   id: string;
@@ -37,8 +38,12 @@ export async function createContoso(platform: GraphqlClient): Promise<Tenant> {
   return { id: tenant.id, apiKey: secret };
 }
 
-/** The app and the groups are those of `guests.csv`. */
-export async function furnishContoso(graphql: GraphqlClient, tenantId: string, appUrl: string): Promise<void> {
+/** The app and the groups are those of `guests.csv`. @returns what the app has to know. */
+export async function furnishContoso(
+  graphql: GraphqlClient,
+  tenantId: string,
+  app: Pick<OrdersApp, 'url' | 'initiateLoginUrl' | 'redirectUri'>,
+): Promise<Omit<Registration, 'issuer'>> {
   await graphql.ask(
     `mutation ($input: UpdateTenantBrandingInput!) { updateTenantBranding(input: $input) { tenant { id } ${USER_ERRORS} } }`,
     {
@@ -50,9 +55,18 @@ export async function furnishContoso(graphql: GraphqlClient, tenantId: string, a
       },
     },
   );
-  await graphql.ask(
-    `mutation ($input: RegisterAppInput!) { registerApp(input: $input) { app { id } ${USER_ERRORS} } }`,
-    { input: { tenantId, displayName: 'Orders', homePageUrl: appUrl } },
+  const registered = await graphql.ask<{ app: { clientId: string }; clientSecret: string }>(
+    `mutation ($input: RegisterAppInput!) { registerApp(input: $input) { app { clientId } clientSecret ${USER_ERRORS} } }`,
+    {
+      input: {
+        tenantId,
+        displayName: 'Orders',
+        homePageUrl: app.url,
+        initiateLoginUrl: app.initiateLoginUrl,
+        redirectUris: [app.redirectUri],
+        postLogoutRedirectUris: [app.url],
+      },
+    },
   );
   for (const displayName of ['Partners', 'Price Watch']) {
     await graphql.ask(
@@ -60,6 +74,7 @@ export async function furnishContoso(graphql: GraphqlClient, tenantId: string, a
       { input: { tenantId, displayName } },
     );
   }
+  return { clientId: registered.app.clientId, clientSecret: registered.clientSecret };
 }
 
 /** Whoever has an address at `fabrikam.example` proves it at Fabrikam's provider from now on. */

@@ -7,9 +7,9 @@ import { createContoso, furnishContoso, type Tenant, trustFabrikam } from './con
 import { type Gateway, makeDataDir, removeDataDir, startGateway, untilReady } from './gateway-process.js';
 import { GraphqlClient } from './graphql-client.js';
 import { acceptInvitation, type Guest } from './guest.js';
-import { startLandingApp } from './landing-app.js';
 import { LiveFeed } from './live-feed.js';
 import { Mailbox } from './mailbox.js';
+import { type OrdersApp, startOrdersApp } from './orders-app.js';
 import { checkOutcome } from './outcome.js';
 import { partnerIssuer, startPartner, untilPartnerReady } from './partner-process.js';
 import { freePort } from './ports.js';
@@ -32,21 +32,19 @@ export async function tellStory(stage: Stage, terminal: Terminal): Promise<Scene
 
   const gateway = await step('The gateway starts, with PostgreSQL, migrations and a mailbox', () => openGateway(stage));
   const mailbox = new Mailbox(gateway.mailboxUrl);
-  const appUrl = await openApp(stage);
+  const app = await openApp(stage);
 
   const tenant = await step('Contoso becomes a tenant, with a key of its own', () => openTenant(stage, gateway));
   const graphql = openGraphql(stage, gateway, tenant.apiKey);
-  await step('Contoso sets up branding, the app Orders and two groups', () =>
-    furnishContoso(graphql, tenant.id, appUrl),
-  );
+  await step('Contoso sets up branding, the app Orders and two groups', () => furnish(graphql, tenant, app, gateway));
   await step('Fabrikam starts its OpenID Provider; Contoso trusts it for fabrikam.example', () =>
     openPartner(stage, graphql, tenant, gateway),
   );
 
   const feed = await openFeed(stage, terminal, graphql, tenant);
   await step('Contoso invites everybody in demo/guests.csv', () => invite(terminal, graphql, tenant, feed));
-  await step('Ana accepts, signing in at Fabrikam', () => walk(ana, { terminal, mailbox, appUrl, feed }));
-  await step('Jo accepts, by a passcode from the mail', () => walk(jo, { terminal, mailbox, appUrl, feed }));
+  await step('Ana accepts, signing in at Fabrikam', () => walk(ana, { terminal, mailbox, appUrl: app.url, feed }));
+  await step('Jo accepts, by a passcode from the mail', () => walk(jo, { terminal, mailbox, appUrl: app.url, feed }));
   await step('Contoso looks at the outcome', async () => terminal.result(await checkOutcome(graphql, feed, [ana, jo])));
   return { tenant, graphql, mailbox };
 }
@@ -68,11 +66,16 @@ async function openGateway(stage: Stage): Promise<Gateway> {
   return gateway;
 }
 
-/** @returns its address. */
-async function openApp(stage: Stage): Promise<string> {
-  const app = await startLandingApp(await freePort(4001));
+async function openApp(stage: Stage): Promise<OrdersApp> {
+  const app = await startOrdersApp(await freePort(4001));
   stage.add(app);
-  return app.url;
+  return app;
+}
+
+/** The app learns its credentials, and finds everything else in its issuer's discovery document. */
+async function furnish(graphql: GraphqlClient, tenant: Tenant, app: OrdersApp, gateway: Gateway): Promise<void> {
+  const credentials = await furnishContoso(graphql, tenant.id, app);
+  await app.connect({ issuer: `${gateway.url}/t/contoso`, ...credentials });
 }
 
 function openTenant(stage: Stage, gateway: Gateway): Promise<Tenant> {

@@ -20,6 +20,7 @@ const eventStyles: Record<string, Style> = {
   MAIL_FAILED: 'red',
   MAIL_BOUNCED: 'red',
   IDENTITY_REFUSED: 'red',
+  STEP_REFUSED: 'red',
 };
 const showsBar = process.stdout.isTTY && !process.env.CI;
 

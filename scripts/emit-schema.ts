@@ -5,6 +5,7 @@ import { lexicographicSortSchema, printSchema } from 'graphql';
 import { buildApiSchema } from '../src/api/schema.js';
 import { Listener } from '../src/database/listener.js';
 import { SecondFactorsService } from '../src/features/credentials/second-factors.service.js';
+import { EntraOrganizations } from '../src/features/identity-providers/entra-organizations.service.js';
 import { createSamlConnector } from '../src/features/identity-providers/saml.connector.js';
 import { SamlProviders } from '../src/features/identity-providers/saml-providers.service.js';
 import { MailLimits } from '../src/features/invitations/mail-limits.service.js';
@@ -21,22 +22,26 @@ const mailLimits = new MailLimits(1);
 const tenants = new TenantCache(new Listener('', silentLog));
 const formConnector = createSamlConnector({ clock: systemClock, publicUrl });
 const admitMail = () => Promise.resolve();
-const redemption = new RedemptionService(
-  new ProvingService({ connectorFor: () => null, formConnector, admitMail, publicUrl }),
-);
 const secondFactors = new SecondFactorsService(async () => undefined);
 const sessions = new SessionsService({ clock: systemClock, idle: 1, lifetime: 1 });
-const saml = new SamlProviders({ fetch: () => Promise.reject(new Error('No request is made.')), allowInsecure: false });
+const noRequest = () => Promise.reject(new Error('No request is made.'));
+const saml = new SamlProviders({ fetch: noRequest, allowInsecure: false });
+const organizations = new EntraOrganizations(noRequest);
+const redemption = new RedemptionService(
+  new ProvingService({ connectorFor: () => null, formConnector, admitMail, publicUrl, organizations }),
+);
 const schema = await buildApiSchema(
   createResolvers({
     publicUrl,
     allowPrivateProviders: false,
     saml,
+    organizations,
     mailLimits,
     tenants,
     redemption,
-    secondFactors,
     sessions,
+    reviewAccess: async () => undefined,
+    secondFactors,
   }),
 );
 const header = '# Made by `npm run schema` from the code; do not edit.\n\n';

@@ -34,6 +34,7 @@ import { relyingPartyOf } from './features/credentials/relying-party.js';
 import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
+import { EntraOrganizations } from './features/identity-providers/entra-organizations.service.js';
 import { createOpenIdConnectConnector } from './features/identity-providers/openid-connect.connector.js';
 import { createSamlConnector } from './features/identity-providers/saml.connector.js';
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
@@ -63,11 +64,16 @@ import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
 import { Mailer } from './mail/mailer.js';
+import { accessReview, sessionEnd } from './openid-provider/access-end.js';
+import { registerAppDoor } from './openid-provider/app-door.js';
 import { GuestSessions } from './openid-provider/guest-sessions.js';
 import { registerInteractionPages } from './openid-provider/interaction-pages.js';
 import { Issuers } from './openid-provider/issuers.js';
 import { mountIssuers } from './openid-provider/mount.js';
+import { openIdTasks } from './openid-provider/openid-tasks.js';
+import { forgetExpiredPayloads } from './openid-provider/payload-adapter.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
+import { RateLimits } from './request/rate-limits.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
 import { Running } from './running.js';
@@ -137,11 +143,18 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const providerFetch = openProviderClient(config, log, running);
   const connectors = openConnectors(config, providerFetch, clock, publicUrl);
   const saml = new SamlProviders({ fetch: providerFetch, allowInsecure: allowPrivateProviders });
+  const organizations = new EntraOrganizations(providerFetch);
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
+  const limits = new RateLimits(config.limits.guestStepsPerNetwork);
   const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
-  const proving = new ObservedProving(metrics.observeRedemption, { ...connectors, admitMail, publicUrl });
-  const redemption = new ObservedRedemption(metrics.observeRedemption, proving);
+  const proving = new ObservedProving(metrics.observeRedemption, limits, {
+    ...connectors,
+    admitMail,
+    publicUrl,
+    organizations,
+  });
+  const redemption = new ObservedRedemption(metrics.observeRedemption, limits, proving);
   const sessions = new SessionsService({ ...config.sessions, clock });
   const signIn = new SignInService(proving, sessions);
   const tenants = new TenantCache(ground.listener);
@@ -149,6 +162,8 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const pages = createOpenIdPages(ground, renderer, publicUrl);
   const guestSessions = new GuestSessions(sessions, publicUrl);
   const appFetch = openAppClient(config, log, running);
+  sessions.onEnd(sessionEnd(ground.secrets));
+  const reviewAccess = accessReview(clock);
   const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
   const secondFactors = new SecondFactorsService((tx, externalUserId) =>
     sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
@@ -166,11 +181,13 @@ async function start(options: AppOptions, running: Running): Promise<App> {
       publicUrl,
       allowPrivateProviders,
       saml,
+      organizations,
       mailLimits,
       tenants,
       redemption,
-      secondFactors,
       sessions,
+      reviewAccess,
+      secondFactors,
     }),
   );
 
@@ -208,6 +225,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInviteResults(server, { ground, authenticate });
 
   await mountIssuers(server, { issuers, publicUrl, pages });
+  registerAppDoor(server, ground, publicUrl);
   await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
     ground,
@@ -215,9 +233,10 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     renderer,
     redemption,
     signIn,
+    unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
+    limits,
     sessions,
     account: new AccountService(sessions),
-    unsubscriptions: new UnsubscriptionsService(mailLimits),
     accountSecurity,
     stepUp,
     publicUrl,
@@ -225,7 +244,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   });
   const judgeBounce = bounceJudge(ground, metrics);
   await registerBounceHook(server, { secrets: config.mail.bounceHookSecrets, clock, log, judge: judgeBounce });
-  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce };
+  const jobParts = { mailer, publicUrl, metrics, mailLimits, saml, sessions, issuers, tracing, judgeBounce };
   const worker = await startWorkerOf(ground, options, jobParts, running);
   running.add('worker', () => worker.stop());
   running.add('mail not opened', () => mailer.giveUp());
@@ -370,6 +389,7 @@ interface JobParts {
   mailLimits: MailLimits;
   saml: SamlProviders;
   sessions: SessionsService;
+  issuers: Issuers;
   tracing: Tracing | null;
   judgeBounce: ReturnType<typeof bounceJudge>;
 }
@@ -392,7 +412,7 @@ function openLogoClient(log: Log, running: Running): (url: string) => Promise<Re
 function startWorkerOf(
   ground: Ground & { url: string },
   { config, heartbeat }: AppOptions,
-  { mailer, publicUrl, metrics, mailLimits, saml, sessions, tracing, judgeBounce }: JobParts,
+  { mailer, publicUrl, metrics, mailLimits, saml, sessions, issuers, tracing, judgeBounce }: JobParts,
   running: Running,
 ): Promise<Workers> {
   const bounceMailbox = config.mail.bounceImapUrl === null ? null : createBounceMailbox(config.mail.bounceImapUrl);
@@ -406,6 +426,8 @@ function startWorkerOf(
     fetchLogo: openLogoClient(ground.log, running),
     saml,
     sessions,
+    openIdTasks: openIdTasks(issuers),
+    forgetOpenIdPayloads: forgetExpiredPayloads,
     publicUrl,
     eventRetentionDays: config.events.retentionDays,
     observeMail: metrics.observeMail,

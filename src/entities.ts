@@ -43,6 +43,7 @@ import { OidcPayload } from './openid-provider/oidc-payload.entity.js';
 import { SigningKey } from './openid-provider/signing-key.entity.js';
 import { TenantSalt } from './openid-provider/tenant-salt.entity.js';
 import { IdempotencyRecord } from './request/idempotency-record.entity.js';
+import { RateCount } from './request/rate-count.entity.js';
 
 export const entities = [
   Tenant,
@@ -85,6 +86,7 @@ export const entities = [
   UnsubscribeFlow,
   Event,
   IdempotencyRecord,
+  RateCount,
   GatewayProcess,
   TenantSalt,
   SigningKey,

@@ -20,6 +20,7 @@ import {
 import { BulkInvitesService } from './features/bulk-invites/bulk-invites.service.js';
 import { CredentialsResolver } from './features/credentials/credentials.resolver.js';
 import type { SecondFactorsService } from './features/credentials/second-factors.service.js';
+import type { ReviewAccess } from './features/external-users/access-review.port.js';
 import {
   ExternalUsersResolver,
   TenantExternalUsersResolver,
@@ -28,6 +29,7 @@ import { ExternalUsersService } from './features/external-users/external-users.s
 import { GroupMembersService } from './features/groups/group-members.service.js';
 import { ExternalUserGroupsResolver, GroupsResolver, TenantGroupsResolver } from './features/groups/groups.resolver.js';
 import { GroupsService } from './features/groups/groups.service.js';
+import type { EntraOrganizations } from './features/identity-providers/entra-organizations.service.js';
 import {
   IdentityProvidersResolver,
   SamlProvidersResolver,
@@ -43,6 +45,7 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { lockOutWarnings } from './features/partners/locked-out.queries.js';
 import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
 import { PartnersService } from './features/partners/partners.service.js';
 import { PoliciesResolver } from './features/partners/policies.resolver.js';
@@ -70,15 +73,29 @@ export interface ResolverParts {
   publicUrl: URL;
   allowPrivateProviders: boolean;
   saml: SamlProviders;
+  organizations: EntraOrganizations;
   mailLimits: MailLimits;
   tenants: TenantCache;
   redemption: RedemptionService;
   secondFactors: SecondFactorsService;
   sessions: SessionsService;
+  /** Ends what apps were given for people who may not use them any more. */
+  reviewAccess: ReviewAccess;
 }
 
 export function createResolvers(parts: ResolverParts): object[] {
-  const { publicUrl, allowPrivateProviders, saml, mailLimits, tenants, redemption, secondFactors, sessions } = parts;
+  const {
+    publicUrl,
+    allowPrivateProviders,
+    saml,
+    organizations,
+    mailLimits,
+    tenants,
+    redemption,
+    secondFactors,
+    sessions,
+    reviewAccess,
+  } = parts;
   const invitations = new InvitationsService(mailLimits, publicUrl, tenants);
   const apiKeys = new ApiKeysService((ctx, tx, apiKeyId) => invitations.revokePendingOfKey(ctx, tx, apiKeyId));
   return [
@@ -88,21 +105,28 @@ export function createResolvers(parts: ResolverParts): object[] {
     new ApiKeysResolver(apiKeys),
     new TenantApiKeysResolver(),
     new ExternalUsersResolver(
-      new ExternalUsersService((tx, externalUserId) => sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED')),
+      new ExternalUsersService(async (tx, externalUserId) => {
+        await sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DISABLED');
+        await reviewAccess(tx, { externalUserIds: [externalUserId] });
+      }),
     ),
     new TenantExternalUsersResolver(),
     new TermsResolver(new TermsService()),
     new TermsAcceptancesResolver(),
     new CredentialsResolver(secondFactors),
-    new GroupsResolver(new GroupsService(), new GroupMembersService()),
+    new GroupsResolver(new GroupsService(reviewAccess), new GroupMembersService(reviewAccess)),
     new TenantGroupsResolver(),
     new ExternalUserGroupsResolver(),
-    new AppsResolver(new AppsService()),
+    new AppsResolver(new AppsService(reviewAccess)),
     new TenantAppsResolver(),
-    new AppAssignmentsResolver(new AppAssignmentsService()),
+    new AppAssignmentsResolver(new AppAssignmentsService(reviewAccess)),
     new AppAssignmentListResolver(),
     new ExternalUserAppAssignmentsResolver(),
-    new IdentityProvidersResolver(new IdentityProvidersService({ allowPrivateProviders, saml }), publicUrl),
+    new IdentityProvidersResolver(
+      new IdentityProvidersService({ allowPrivateProviders, saml }),
+      publicUrl,
+      lockOutWarnings,
+    ),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),
@@ -118,7 +142,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantBulkInvitesResolver(),
     new InvitationBulkInviteResolver(),
     new RedemptionResolver(redemption, publicUrl),
-    new ExplainRedemptionResolver(),
+    new ExplainRedemptionResolver(organizations),
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),

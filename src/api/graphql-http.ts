@@ -14,6 +14,7 @@ import { type DocumentNode, GraphQLError, type GraphQLSchema, type OperationDefi
 import { type Actor, stranger } from '../kernel/actor.js';
 import { RequestError, requestErrors } from '../kernel/errors.js';
 import type { Log } from '../kernel/log.js';
+import { networkOf } from '../kernel/network.js';
 import { currentSpan, inSpan, noteInScope } from '../kernel/scope.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { formatError } from './error-format.js';
@@ -56,7 +57,7 @@ export async function registerGraphqlHttp(
   });
   await apollo.start();
   const handler = fastifyApolloHandler(apollo, {
-    context: async (request) => contextOf(options, request.headers.authorization),
+    context: async ({ headers, ip }) => contextOf(options, headers.authorization, ip),
   });
   await server.register(async (scope) => {
     scope.setErrorHandler((error, _request, reply) => unreadable(ground.log, error, reply));
@@ -70,8 +71,9 @@ export async function registerGraphqlHttp(
 async function contextOf(
   { ground, authenticate }: GraphqlOptions,
   authorization: string | undefined,
+  ip: string,
 ): Promise<RequestContext> {
-  if (authorization === undefined) return new RequestContext(ground, stranger);
+  if (authorization === undefined) return new RequestContext(ground, stranger, ground.log, networkOf(ip));
   const actor = await authenticate(authorization);
   if (!actor) throw httpError(new RequestError('UNAUTHENTICATED'));
   const { id, tenantId } = actor;

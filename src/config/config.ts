@@ -37,7 +37,7 @@ export interface Config {
   /** In milliseconds. */
   sessions: { idle: number; lifetime: number };
   events: { retentionDays: number };
-  limits: { mailsPerTenantPerHour: number; socketsPerApiKey: number };
+  limits: { mailsPerTenantPerHour: number; guestStepsPerNetwork: number; socketsPerApiKey: number };
   worker: { concurrency: number };
   logLevel: Values['LOG_LEVEL'];
   /** Both null: no metrics are served. */
@@ -98,6 +98,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): Config {
     events: { retentionDays: values.EVENT_RETENTION_DAYS },
     limits: {
       mailsPerTenantPerHour: values.MAILS_PER_TENANT_PER_HOUR,
+      guestStepsPerNetwork: values.GUEST_STEPS_PER_NETWORK,
       socketsPerApiKey: values.SOCKETS_PER_API_KEY,
     },
     worker: { concurrency: values.WORKER_CONCURRENCY },

@@ -183,6 +183,13 @@ export const variables = {
     unit: 'mails per hour',
     meaning: 'The most mails sent for one tenant, copies and resends included.',
   }),
+  GUEST_STEPS_PER_NETWORK: variable({
+    schema: integer(1, 10_000_000),
+    default: '3000',
+    unit: 'steps in 10 minutes',
+    meaning:
+      'The most steps (links started, codes asked for or tried, sign-ins) taken by guests from one IPv4 address or IPv6 /64. Behind a proxy it needs TRUSTED_PROXIES; steps from loopback addresses are not counted.',
+  }),
   SOCKETS_PER_API_KEY: variable({
     schema: integer(1, 1_000_000),
     default: '10000',

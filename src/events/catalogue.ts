@@ -13,11 +13,14 @@ export const redemptionEventTypes = [
   'PASSCODE_SENT',
   'IDENTITY_PROVEN',
   'IDENTITY_REFUSED',
+  'STEP_REFUSED',
   'CONSENTED',
   'REDEEMED',
   'DECLINED',
   'REVOKED',
   'EXPIRED',
+  'ACCESS_ENDED',
+  'TOKEN_REUSED',
 ] as const;
 
 export type RedemptionEventType = (typeof redemptionEventTypes)[number];

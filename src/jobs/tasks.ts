@@ -8,6 +8,7 @@ import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.ser
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { endSilentUploads, REMOVE_STAGED_ROWS_TASK, removeStagedRows } from '../features/bulk-invites/end-uploads.js';
 import { forgetSpentAndTried } from '../features/credentials/clean-up.service.js';
+import { forgetOrganizations } from '../features/identity-providers/entra-organizations.service.js';
 import { forgetSpentAssertions } from '../features/identity-providers/saml-assertions.service.js';
 import type { SamlProviders } from '../features/identity-providers/saml-providers.service.js';
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
@@ -19,6 +20,7 @@ import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscri
 import type { BounceReport, BounceVerdict } from '../kernel/bounce-report.js';
 import { DAY, later } from '../kernel/clock.js';
 import type { BounceMailbox } from '../mail/bounce-mailbox.js';
+import { forgetOldRateCounts } from '../request/rate-limits.js';
 import type { RequestContext } from '../request/request-context.js';
 import { READ_BOUNCES_TASK, readBounces } from './bounce-jobs.js';
 import { forgetIdleQueues } from './forget-idle-queues.js';
@@ -34,10 +36,13 @@ export interface TaskParts extends MailJobParts {
   fetchLogo(url: string): Promise<Response>;
   saml: SamlProviders;
   sessions: SessionsService;
+  /** Of the OpenID Provider, by task. */
+  openIdTasks: Record<string, Handler>;
+  forgetOpenIdPayloads(ctx: RequestContext, before: Date): Promise<void>;
   eventRetentionDays: number;
 }
 
-type Handler = (ctx: RequestContext, payload: never, helpers: JobHelpers) => Promise<void>;
+export type Handler = (ctx: RequestContext, payload: never, helpers: JobHelpers) => Promise<void>;
 
 const IDEMPOTENCY_HOURS = 24;
 
@@ -45,6 +50,7 @@ export function createTasks(parts: TaskParts): TaskList {
   const handlers: Record<string, Handler> = {
     ...mailHandlers(parts),
     ...bounceHandlers(parts),
+    ...parts.openIdTasks,
     [RUN_BULK_INVITE_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal, job }) =>
       parts.bulkInvites.takeTurn(ctx, bulkInviteId, {
         ...(abortSignal && { signal: abortSignal }),
@@ -62,10 +68,13 @@ export function createTasks(parts: TaskParts): TaskList {
       const now = ctx.clock.now();
       await deleteOldFlows(ctx.db, now);
       await deleteOldUnsubscribeFlows(ctx.db, now);
+      await forgetOldRateCounts(ctx.db, now);
       await forgetOldMailRequests(ctx);
       await forgetSpentAssertions(ctx.db, now);
+      await forgetOrganizations(ctx.db, now);
       await forgetSpentAndTried(ctx);
       await parts.sessions.deleteOld(ctx);
+      await parts.forgetOpenIdPayloads(ctx, later(now, -DAY));
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,
       );
@@ -88,6 +97,7 @@ const crontab = `
 * * * * * end_silent_uploads ?max=3
 */10 * * * * clean_up ?max=3
 */5 * * * * refresh_saml_metadata ?max=3
+17 * * * * rotate_signing_keys ?max=3
 `;
 
 /** One after the other, also over processes: a reading may take longer than a minute. */

@@ -24,6 +24,7 @@ const LABELS = [
   'idempotency',
   'mail',
   'results',
+  'rate',
   'oidc',
   'challenge',
   'recovery',

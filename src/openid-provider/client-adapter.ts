@@ -117,7 +117,6 @@ function clientMetadata(app: ClientRow): AdapterPayload & ClientExtras {
     }),
     ...(app.jwks && { jwks: app.jwks as { keys: [] } }),
     ...(app.jwksUrl && { jwks_uri: app.jwksUrl }),
-    ...(app.initiateLoginUrl && { initiate_login_uri: app.initiateLoginUrl }),
     id_token_signed_response_alg: joseName(app.signingAlgorithm),
     subject_type: app.subjectType === 'PAIRWISE' ? 'pairwise' : 'public',
     second_factor_required: app.secondFactorRequired,

@@ -86,7 +86,7 @@ async function withStep(
 async function ask(options: InteractionOptions, step: Step): Promise<FastifyReply> {
   const { interaction, session } = step;
   if (interaction.prompt.name === 'login') {
-    return session && isSignedInAsAsked(step) ? goOn(step, loginOf(session)) : toSignIn(step);
+    return session && isSignedInAsAsked(step, session) ? goOn(step, loginOf(session)) : toSignIn(step);
   }
   if (!session) return toSignIn(step);
   if (interaction.prompt.name === 'consent') {
@@ -112,13 +112,15 @@ function refuse(options: InteractionOptions, step: Step): Promise<FastifyReply> 
   return leaveTo(options, step, { error: 'access_denied', error_description: 'the user has no access or refused' });
 }
 
+function isSignedInAsAsked(step: Step, session: GuestSession): boolean {
+  const hasFactors = !extrasOf(step.client).second_factor_required || session.secondFactorAt !== null;
+  return hasFactors && isFreshAsAsked(step, session);
+}
+
 /** prompt=login and max_age want a sign-in made for this request. */
-function isSignedInAsAsked({ interaction, session, client }: Step): boolean {
-  if (!session) return false;
+function isFreshAsAsked({ interaction }: Step, session: GuestSession): boolean {
   const wantsFresh = interaction.prompt.reasons.some((reason) => reason === 'login_prompt' || reason === 'max_age');
-  const isFresh = session.authenticatedAt.getTime() >= interaction.iat * 1000;
-  const hasFactors = !extrasOf(client).second_factor_required || session.secondFactorAt !== null;
-  return (!wantsFresh || isFresh) && hasFactors;
+  return !wantsFresh || session.authenticatedAt.getTime() >= interaction.iat * 1000;
 }
 
 function loginOf(session: GuestSession): InteractionResults {
@@ -126,15 +128,13 @@ function loginOf(session: GuestSession): InteractionResults {
   return { login: { accountId: session.externalUserId, ts, amr: session.amr } };
 }
 
-/** The gateway's own page; it comes back here. */
-function toSignIn({ issuer, interaction, session, client, reply }: Step): FastifyReply {
+/** The gateway's own pages; they come back here. */
+function toSignIn(step: Step): FastifyReply {
+  const { issuer, interaction, session, reply } = step;
   const query = new URLSearchParams({ return_to: interactionPath(issuer.slug, interaction.uid) });
-  const { login_hint: hint, ui_locales: locales } = interaction.params;
-  if (typeof hint === 'string') query.set('login_hint', hint);
-  if (typeof locales === 'string') query.set('ui_locales', locales);
-  // Somebody is signed in, but not as the app wants it.
+  if (session && isFreshAsAsked(step, session)) return reply.redirect(`/t/${issuer.slug}/second-factor?${query}`, 303);
+  // Somebody is signed in, but the app wants it done anew.
   if (session) query.set('prompt', 'login');
-  if (extrasOf(client).second_factor_required) query.set('second_factor', 'required');
   return reply.redirect(`/t/${issuer.slug}/sign-in?${query}`, 303);
 }
 

@@ -149,7 +149,13 @@ function featuresOf(parts: IssuerParts): NonNullable<Configuration['features']> 
         client.clientAuthMethod !== 'none' &&
         isAccessLive(tenantId, context, token as never),
     },
-    revocation: { enabled: true },
+    revocation: {
+      enabled: true,
+      allowedPolicy: async (_ctx, client, token) => {
+        if (token.clientId !== client.clientId) throw new errors.InvalidRequest('this token is of another client');
+        return true;
+      },
+    },
     pushedAuthorizationRequests: { enabled: true },
     rpInitiatedLogout: { enabled: true, logoutSource: views.logout, postLogoutSuccessSource: views.loggedOut },
     resourceIndicators: {

@@ -13,11 +13,14 @@ import { systemActor } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import type { OutboundFetch } from '../outbound/outbound-client.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
+import type { BackchannelLogout } from './access-end.js';
+import { logoutByJobs } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
 import type { GuestSessions } from './guest-sessions.js';
 import { issuerConfiguration } from './issuer-configuration.js';
 import type { OpenIdPages } from './pages.port.js';
 import { requestFrame } from './request-frame.js';
+import { noteReuse } from './reuse.js';
 import { loadKeys } from './signing-keys.js';
 import { saltOf } from './tenant-salts.js';
 import { createViews, type ViewSources } from './views.js';
@@ -35,6 +38,8 @@ export interface Issuer {
   slug: string;
   provider: Provider;
   views: ViewSources;
+  /** Tells an app that a sign-in has ended; does nothing when it does not want to know any more. @throws when it fails */
+  tellLogout(logout: Omit<BackchannelLogout, 'tenantId'>): Promise<void>;
   /** node:http's. */
   handle: ReturnType<Provider['callback']>;
 }
@@ -74,6 +79,12 @@ export class Issuers {
     return issuer;
   }
 
+  /** For jobs. Null when there is no such tenant. */
+  async ofTenant(ctx: RequestContext, tenantId: string): Promise<Issuer | null> {
+    const { rows } = await sql<{ slug: string }>`select slug from tenant where id = ${tenantId}`.execute(ctx.db);
+    return rows[0] ? this.get(rows[0].slug) : null;
+  }
+
   #begin(slug: string): Entry {
     const entry: Entry = { issuer: Promise.resolve(null), endsAt: Number.POSITIVE_INFINITY };
     entry.issuer = this.#build(slug, entry);
@@ -103,10 +114,11 @@ export class Issuers {
     provider.proxy = true;
     compareSecretsByHash(provider, ground.clock);
     provider.use(requestFrame({ provider, tenantId, publicUrl, context, sessions, views }));
+    provider.on('grant.error', (ctx) => noteReuse(context(), ctx));
     provider.on('server_error', (_ctx, error) =>
       ground.log.error({ tenantId, error: describeFault(error) }, 'the OpenID Provider failed'),
     );
-    return { tenantId, slug, provider, views, handle: provider.callback() };
+    return { tenantId, slug, provider, views, tellLogout: logoutByJobs(provider), handle: provider.callback() };
   }
 
   #forget(tenantId: string): void {

@@ -5,7 +5,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
-import { hashToken } from '../kernel/secrets.js';
+import { hashToken, type Secrets } from '../kernel/secrets.js';
 import type { RequestContext } from '../request/request-context.js';
 
 /** Made anew for each call; acts for one tenant. */
@@ -37,7 +37,7 @@ export class PayloadAdapter implements Adapter {
         insert into oidc_payload as known (tenant_id, model, id_hash, sealed_payload, app_id, external_user_id, grant_hash,
           uid_hash, user_code_hash, expires_at)
         values (${this.#tenantId}, ${this.#model}, ${hashToken(id)},
-          ${ctx.secrets.seal(JSON.stringify({ ...payload, jti: id }), this.#sealContext())},
+          ${ctx.secrets.seal(JSON.stringify({ ...payload, jti: id }), sealContext(this.#tenantId, this.#model))},
           ${appId ?? null}, ${accountId ?? null}, ${grantId ? hashToken(grantId) : null}, ${uid ? hashToken(uid) : null},
           ${userCode ? ctx.secrets.sign('oidc', this.#userCodeMessage(userCode)) : null}, ${expiresAt})
         on conflict (tenant_id, model, id_hash) do ${this.#onConflict()}`.execute(db);
@@ -101,7 +101,7 @@ export class PayloadAdapter implements Adapter {
       where tenant_id = ${this.#tenantId} and model = ${this.#model} and ${condition}`.execute(ctx.db);
     const [row] = rows;
     if (!row) return undefined;
-    const payload = JSON.parse(ctx.secrets.open(row.sealed, this.#sealContext())) as AdapterPayload;
+    const payload = openPayload(ctx.secrets, row.sealed, this.#tenantId, this.#model);
     return row.consumedAt ? { ...payload, consumed: Math.floor(row.consumedAt.getTime() / 1000) } : payload;
   }
 
@@ -116,11 +116,13 @@ export class PayloadAdapter implements Adapter {
   #userCodeMessage(userCode: string): string {
     return `user code/${this.#tenantId}/${userCode}`;
   }
-
-  #sealContext(): string {
-    return `oidc_payload:${this.#tenantId}:${this.#model}`;
-  }
 }
+
+export function openPayload(secrets: Secrets, sealed: Buffer, tenantId: string, model: string): AdapterPayload {
+  return JSON.parse(secrets.open(sealed, sealContext(tenantId, model))) as AdapterPayload;
+}
+
+const sealContext = (tenantId: string, model: string) => `oidc_payload:${tenantId}:${model}`;
 
 /** A grant with every code and token that came of it. */
 export async function revokeGrant(ctx: RequestContext, tenantId: string, grantId: string): Promise<void> {

@@ -58,8 +58,9 @@ export class SessionAdapter implements Adapter {
     await this.#stored.upsert(current ? sessionIdOf(current) : id, payload, expiresIn);
   }
 
-  destroy(id: string): Promise<void> {
-    return this.#stored.destroy(id);
+  /** Signing out ends the gateway's session, and with it what stands beside it (`access-end.ts`); renaming ends nothing. */
+  async destroy(id: string): Promise<void> {
+    if (!id.startsWith(PREFIX)) await this.#stored.destroy(id);
   }
 
   async findByUserCode(): Promise<undefined> {}

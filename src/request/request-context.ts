@@ -30,6 +30,8 @@ export interface Ground {
 
 export class RequestContext {
   readonly actor: Actor;
+  /** Of a stranger, as limits count them; null: of nobody in particular. */
+  readonly network: string | null;
   readonly log: Log;
   /** Reads only; runs outside any transaction. */
   readonly db: Db;
@@ -45,8 +47,9 @@ export class RequestContext {
   // biome-ignore lint/suspicious/noExplicitAny: one map for loaders of every key and value type
   private readonly loaders = new Map<string, DataLoader<any, any>>();
 
-  constructor(ground: Ground, actor: Actor, log: Log = ground.log) {
+  constructor(ground: Ground, actor: Actor, log: Log = ground.log, network: string | null = null) {
     this.actor = actor;
+    this.network = network;
     this.log = log;
     this.orm = ground.orm;
     this.db = ground.orm.em.getConnection().getClient() as Db;

@@ -72,6 +72,7 @@ async function linkStep(
   } catch (error) {
     const found = problemOf(error);
     if (found.status >= 500) throw error;
+    if (found.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
     const { offer } = await tools.redemption.view(ctx, token);
     const continueTo = found.code === 'FORBIDDEN' ? { continueTo: linkPath(token) } : {};
     return tools.show(reply, problemPage(found, tools.setting(request), { ...(offer && { offer }), ...continueTo }));

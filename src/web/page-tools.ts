@@ -8,6 +8,7 @@ import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { StepUpService } from '../features/sign-in/step-up.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
+import type { RateLimits } from '../request/rate-limits.js';
 import type { RequestContext } from '../request/request-context.js';
 import type { BrowserCookie } from './browser-cookie.js';
 import type { Setting } from './guest-pages.js';
@@ -24,6 +25,7 @@ export interface PageServices {
   account: AccountService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
+  limits: RateLimits;
   publicUrl: URL;
 }
 

@@ -8,6 +8,7 @@ import formbody from '@fastify/formbody';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
+import { networkOf } from '../kernel/network.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { registerAccountPages } from './account-pages.js';
 import { BrowserCookie } from './browser-cookie.js';
@@ -50,7 +51,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     ...services,
     browserCookie: new BrowserCookie(publicUrl),
     sessionCookie: new SessionCookie(publicUrl),
-    context: () => new RequestContext(ground, stranger),
+    context: ({ ip }) => new RequestContext(ground, stranger, ground.log, networkOf(ip)),
     setting: (request) => ({ now: ground.clock.now(), language: languageOf(request.headers['accept-language']) }),
     show: (reply, page) => showPage(renderer, reply, page),
   };
@@ -69,13 +70,13 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
-    registerSignInPages(pages, tools);
     registerAccountPages(pages, tools);
-    registerSignInFlowPages(pages, tools);
     registerClientKeys(pages, tools);
     registerUnsubscribePages(pages, tools);
     registerSecurityPages(pages, tools);
     registerStepUpPages(pages, tools);
+    registerSignInPages(pages, tools);
+    registerSignInFlowPages(pages, tools);
   });
 }
 

@@ -88,6 +88,7 @@ async function beginSignIn(at: TenantRequest): Promise<FastifyReply> {
   const browserToken = tools.browserCookie.read(request) ?? '';
   try {
     checkForm(ctx.secrets, request, signInForm(tenant.tenantId, browserToken));
+    await tools.limits.admit(ctx);
     const { language } = tools.setting(request);
     const flowId = await tools.signIn.begin(ctx, {
       tenantId: tenant.tenantId,
@@ -100,6 +101,7 @@ async function beginSignIn(at: TenantRequest): Promise<FastifyReply> {
   } catch (error) {
     const found = problemOf(error);
     if (found.status >= 500) throw error;
+    if (found.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
     return showStart(at, { returnTo, email: address }, found);
   }
 }

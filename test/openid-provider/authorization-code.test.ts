@@ -158,7 +158,7 @@ describe('an app', () => {
   it('that requires a second factor sends the guest for one', async () => {
     const attempt = await beginAuthorization(await discover(issuer, await register({ secondFactorRequired: true })));
     const { page } = await open(guest.browser, attempt.url);
-    expect(page.url.searchParams.get('second_factor')).toBe('required');
+    expect(page.url.pathname).toBe(`/t/${tenant.slug}/second-factor`);
   });
 
   it("that is not the tenant's own is asked about first", async () => {
@@ -182,7 +182,8 @@ describe('an app', () => {
     change(url);
     const arrival = await open(guest.browser, url);
     expect(arrival.url?.searchParams.get('code') ?? null).toBeNull();
-    const refusal = arrival.url?.searchParams.get('error') ?? String(arrival.page.status);
+    const answer = new URLSearchParams(arrival.url?.search || arrival.url?.hash.slice(1));
+    const refusal = answer.get('error') ?? String(arrival.page.status);
     expect(['invalid_request', 'unsupported_response_type', 'unauthorized_client', '400']).toContain(refusal);
   });
 

@@ -87,6 +87,7 @@ function viewOf(offer: Offer, change: Partial<FlowView['flow']> = {}, rest: Part
     proofSubject: null,
     proofDisplayName: null,
     proofEmailKey: null,
+    unaddressedIdentity: null,
     mismatchedEmail: null,
     createdAt: now,
     expiresAt: later(now, 30 * MINUTE),

@@ -223,7 +223,7 @@ describe('guessing', () => {
     const page = await startAt(browser, guest.redeemUrl);
     let last = await browser.submit(page, '/passcode/send');
     for (let sent = 1; sent < 11; sent++) last = await browser.submit(last, '/passcode/send');
-    expect([last.status, last.html.includes('Too many mails')]).toEqual([429, true]);
+    expect([last.status, last.html.includes('Too many requests')]).toEqual([429, true]);
     expect(Number(last.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 });

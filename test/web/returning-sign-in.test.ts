@@ -206,7 +206,7 @@ describe('a stranger learns nothing', () => {
       const count = address === email ? 8 : 10;
       for (let mail = 0; mail < count; mail++) await enterAddress(new GuestBrowser(), address);
       const page = await enterAddress(new GuestBrowser(), address);
-      expect(page.html).toContain('Too many mails');
+      expect(page.html).toContain('Too many requests');
       pages.push(comparable(page, address));
     }
     expect(pages[0]).toEqual(pages[1]);

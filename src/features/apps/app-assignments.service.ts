@@ -8,6 +8,7 @@ import { refuse } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { Group } from '../groups/group.entity.js';
 import { App } from './app.entity.js';
@@ -23,6 +24,12 @@ export interface AssignmentRequest {
 type Principal = Pick<AppAssignment, 'externalUserId' | 'groupId'>;
 
 export class AppAssignmentsService {
+  readonly #reviewAccess: ReviewAccess;
+
+  constructor(reviewAccess: ReviewAccess) {
+    this.#reviewAccess = reviewAccess;
+  }
+
   /** The same assignment again is the one there is. */
   async assign(ctx: RequestContext, input: AssignmentRequest): Promise<string> {
     const tenantId = await tenantOf(ctx, 'App', App, input.appId, 'appId');
@@ -39,8 +46,9 @@ export class AppAssignmentsService {
     const tenantId = await tenantOf(ctx, 'AppAssignment', AppAssignment, appAssignmentId, 'appAssignmentId');
     const assignment = await rowById(ctx, AppAssignment, appAssignmentId);
     if (!assignment) throw refuse('NOT_FOUND', { field: ['appAssignmentId'] });
-    await ctx.transaction(tenantId, async ({ db }) => {
-      await sql`delete from app_assignment where tenant_id = ${tenantId} and id = ${appAssignmentId}`.execute(db);
+    await ctx.transaction(tenantId, async (tx) => {
+      await sql`delete from app_assignment where tenant_id = ${tenantId} and id = ${appAssignmentId}`.execute(tx.db);
+      await this.#reviewAccess(tx, { appIds: [assignment.appId] });
     });
     return assignment.appId;
   }

@@ -13,6 +13,7 @@ import { hashToken, randomToken } from '../../kernel/secrets.js';
 import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { App } from './app.entity.js';
 import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
 import { type ClientSettings, checkClient, checkClientSettings, defaultClientSettings } from './client-rules.js';
@@ -47,6 +48,12 @@ export interface AppSecret {
 const PREVIOUS_SECRET_MILLISECONDS = 24 * HOUR;
 
 export class AppsService {
+  readonly #reviewAccess: ReviewAccess;
+
+  constructor(reviewAccess: ReviewAccess) {
+    this.#reviewAccess = reviewAccess;
+  }
+
   async register(ctx: RequestContext, input: NewApp): Promise<AppSecret> {
     const tenantId = await reachTenant(ctx, input.tenantId);
     const app = checkNewApp(input);
@@ -70,6 +77,8 @@ export class AppsService {
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
         checkClient({ ...app, ...change });
         Object.assign(app, change);
+        await tx.em.flush();
+        await this.#reviewAccess(tx, { appIds: [app.id] });
         await ringIssuerChanged(tx, tenantId);
       }),
     );

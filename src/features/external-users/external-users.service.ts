@@ -33,6 +33,7 @@ export class ExternalUsersService {
     await ctx.transaction(tenantId, async (tx) => {
       // A sign-in locks the row too: one at this moment is ended below, or refused.
       Object.assign(await tx.em.findOneOrFail(ExternalUser, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE }), change);
+      await tx.em.flush();
       if (change.accountEnabled === false) await this.#endSessions(tx, id);
     });
     return id;

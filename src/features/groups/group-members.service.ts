@@ -8,6 +8,7 @@ import { type Actor, requirePermission } from '../../kernel/actor.js';
 import { refuse, type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { Group } from './group.entity.js';
 
 export interface MembersChange {
@@ -24,6 +25,12 @@ export interface MembersOutcome {
 const MAX_IDS_PER_CALL = 1000;
 
 export class GroupMembersService {
+  readonly #reviewAccess: ReviewAccess;
+
+  constructor(reviewAccess: ReviewAccess) {
+    this.#reviewAccess = reviewAccess;
+  }
+
   /** A user who is a member already stays one. */
   add(ctx: RequestContext, change: MembersChange): Promise<MembersOutcome> {
     return changeMembers(ctx, change, async (tx) => {
@@ -34,7 +41,11 @@ export class GroupMembersService {
 
   /** A user who is no member stays none. */
   remove(ctx: RequestContext, change: MembersChange): Promise<MembersOutcome> {
-    return changeMembers(ctx, change, (tx) => removeMembers(tx, change));
+    return changeMembers(ctx, change, async (tx) => {
+      const known = await removeMembers(tx, change);
+      await this.#reviewAccess(tx, { externalUserIds: [...known] });
+      return known;
+    });
   }
 }
 

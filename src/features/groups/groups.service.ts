@@ -8,6 +8,7 @@ import { nameKey } from '../../kernel/names.js';
 import { reachTenant, rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { Group } from './group.entity.js';
 
 export interface NewGroup {
@@ -25,6 +26,12 @@ export interface GroupChange {
 const MAX_DESCRIPTION_LENGTH = 1000;
 
 export class GroupsService {
+  readonly #reviewAccess: ReviewAccess;
+
+  constructor(reviewAccess: ReviewAccess) {
+    this.#reviewAccess = reviewAccess;
+  }
+
   async create(ctx: RequestContext, input: NewGroup): Promise<string> {
     const tenantId = await reachTenant(ctx, input.tenantId);
     const valid = new Validation();
@@ -64,8 +71,11 @@ export class GroupsService {
     const tenantId = await tenantOf(ctx, 'Group', Group, groupId, 'groupId');
     const group = await rowById(ctx, Group, groupId);
     if (!group) throw unknownGroup();
-    await ctx.transaction(tenantId, async ({ db }) => {
-      await sql`delete from user_group where tenant_id = ${tenantId} and id = ${groupId}`.execute(db);
+    await ctx.transaction(tenantId, async (tx) => {
+      const { rows } = await sql<{ appId: string }>`
+        select distinct app_id as "appId" from app_assignment where group_id = ${groupId}`.execute(tx.db);
+      await sql`delete from user_group where tenant_id = ${tenantId} and id = ${groupId}`.execute(tx.db);
+      await this.#reviewAccess(tx, { appIds: rows.map((row) => row.appId) });
     });
     return group;
   }

@@ -1,7 +1,7 @@
 /** Identity providers over GraphQL. */
 import { Arg, Args, Ctx, Field, FieldResolver, Mutation, ObjectType, Resolver, Root } from 'type-graphql';
 import type { Row } from '../../database/table.js';
-import { type Answer, answer } from '../../request/answer.js';
+import { type Answer, answerWarning } from '../../request/answer.js';
 import { type Connection, connectionType, PageArgs, readConnection } from '../../request/connection.js';
 import { rowById } from '../../request/lookup.js';
 import { Requires } from '../../request/permission.js';
@@ -37,6 +37,9 @@ export class IdentityProviderPayload {
   @Field(() => IdentityProvider, { nullable: true })
   identityProvider!: ShownProvider | null;
 
+  @Field(() => [String], { description: 'Whom the change leaves outside.' })
+  warnings!: string[];
+
   @Field(() => [UserErrorType])
   userErrors!: UserErrorType[];
 }
@@ -57,10 +60,17 @@ export class TenantIdentityProvidersResolver {
 export class IdentityProvidersResolver {
   readonly #providers: IdentityProvidersService;
   readonly #publicUrl: URL;
+  readonly #warningsFor: (ctx: RequestContext, tenantId: string) => Promise<string[]>;
 
-  constructor(providers: IdentityProvidersService, publicUrl: URL) {
+  /** @param warningsFor who is locked out of a tenant as things stand; routing comes after this feature. */
+  constructor(
+    providers: IdentityProvidersService,
+    publicUrl: URL,
+    warningsFor: (ctx: RequestContext, tenantId: string) => Promise<string[]>,
+  ) {
     this.#providers = providers;
     this.#publicUrl = publicUrl;
+    this.#warningsFor = warningsFor;
   }
 
   @FieldResolver(() => Tenant)
@@ -119,14 +129,20 @@ export class IdentityProvidersResolver {
     @Ctx() ctx: RequestContext,
     @Arg('input', () => IdentityProviderIdInput) { identityProviderId: id }: IdentityProviderIdInput,
   ): Promise<Answer<IdentityProviderPayload>> {
-    return answer(async () => {
+    return answerWarning(async () => {
       const [domains, saml] = await Promise.all([domainsOf(ctx, id), samlProviderOf(ctx, id)]);
-      return { identityProvider: { ...(await this.#providers.delete(ctx, id)), domains, saml } };
+      const provider = await this.#providers.delete(ctx, id);
+      const warnings = await this.#warningsFor(ctx, provider.tenantId);
+      return { identityProvider: { ...provider, domains, saml }, warnings };
     });
   }
 
   #answer(ctx: RequestContext, changed: Promise<string>): Promise<Answer<IdentityProviderPayload>> {
-    return answer(async () => ({ identityProvider: await rowById(ctx, IdentityProvider, await changed) }));
+    return answerWarning(async () => {
+      const identityProvider = await rowById(ctx, IdentityProvider, await changed);
+      const warnings = identityProvider ? await this.#warningsFor(ctx, identityProvider.tenantId) : [];
+      return { identityProvider, warnings };
+    });
   }
 }
 

@@ -75,7 +75,7 @@ export interface Routing {
   hasLocalAccounts: boolean;
 }
 
-const PASSCODE: OwnMethod = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' };
+export const PASSCODE: OwnMethod = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' };
 const LOCAL: OwnMethod = { kind: 'LOCAL', providerId: null, displayName: 'Account here' };
 
 /** @param domain ASCII form, lower case. */

@@ -37,6 +37,10 @@ export class Partner implements Node {
   @Property(booleanColumn())
   trustsSecondFactor!: boolean;
 
+  @Field(() => Boolean, { description: "Its people are not asked for the tenant's terms of use." })
+  @Property({ ...booleanColumn(), default: false })
+  skipsTermsOfUse!: boolean;
+
   @Field(() => Date)
   @Property(timeColumn())
   createdAt!: Date;

@@ -23,6 +23,12 @@ export class CreatePartnerInput {
 
   @Field(() => Boolean, { defaultValue: false, description: 'A second factor that its provider reports counts here.' })
   trustsSecondFactor!: boolean;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: "Its people are not asked for the tenant's terms of use: their organisation has agreed for them.",
+  })
+  skipsTermsOfUse!: boolean;
 }
 
 @InputType({ description: 'Fields left out stay as they are.' })
@@ -44,6 +50,9 @@ export class UpdatePartnerInput {
 
   @Field(() => Boolean, { nullable: true })
   trustsSecondFactor?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true })
+  skipsTermsOfUse?: boolean | null;
 }
 
 @InputType()

@@ -18,6 +18,7 @@ export interface NewPartner {
   signInPolicy?: SignInPolicy | null;
   automaticRedemption: boolean;
   trustsSecondFactor: boolean;
+  skipsTermsOfUse: boolean;
 }
 
 export interface PartnerChange {
@@ -27,6 +28,7 @@ export interface PartnerChange {
   signInPolicy?: SignInPolicy | null;
   automaticRedemption?: boolean | null;
   trustsSecondFactor?: boolean | null;
+  skipsTermsOfUse?: boolean | null;
 }
 
 export class PartnersService {
@@ -41,16 +43,17 @@ export class PartnersService {
     await ctx.transaction(tenantId, async (tx) => {
       await sql`
         insert into partner (id, tenant_id, display_name, sign_in_order, fallback, automatic_redemption, trusts_second_factor,
-          created_at)
+          skips_terms_of_use, created_at)
         values (${id}, ${tenantId}, ${displayName}, ${policy.signInOrder}, ${policy.fallback}, ${input.automaticRedemption},
-          ${input.trustsSecondFactor}, ${ctx.clock.now()})`.execute(tx.db);
+          ${input.trustsSecondFactor}, ${input.skipsTermsOfUse}, ${ctx.clock.now()})`.execute(tx.db);
       await replaceDomains(tx, id, domains);
     });
     return id;
   }
 
   async update(ctx: RequestContext, input: PartnerChange): Promise<string> {
-    const { partnerId: id, displayName, domains, signInPolicy, automaticRedemption, trustsSecondFactor } = input;
+    const { partnerId: id, displayName, domains, signInPolicy, ...flags } = input;
+    const { automaticRedemption, trustsSecondFactor, skipsTermsOfUse } = flags;
     const tenantId = await tenantOf(ctx, 'Partner', Partner, id, 'partnerId');
     const valid = new Validation();
     const change = {
@@ -58,6 +61,7 @@ export class PartnersService {
       ...(signInPolicy !== undefined && checkPolicy(valid, signInPolicy)),
       ...(automaticRedemption != null && { automaticRedemption }),
       ...(trustsSecondFactor != null && { trustsSecondFactor }),
+      ...(skipsTermsOfUse != null && { skipsTermsOfUse }),
     };
     const patterns = domains == null ? null : checkPartnerDomains(valid, domains);
     valid.done();

@@ -7,6 +7,7 @@ import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import {
   idColumn,
   integerColumn,
+  jsonColumn,
   keyColumn,
   secretColumn,
   textArrayColumn,
@@ -22,6 +23,14 @@ export type FlowPurpose = (typeof flowPurposes)[number];
 /** Without an invitation a flow is never more than PROVEN; what it led to is a session, an identity, an address. */
 export const redemptionStatuses = ['STARTED', 'PROVEN', 'REDEEMED', 'DECLINED'] as const;
 export type RedemptionStatus = (typeof redemptionStatuses)[number];
+
+export interface UnaddressedIdentity {
+  kind: IdentityProviderKind;
+  providerId: string;
+  issuer: string;
+  subject: string;
+  displayName: string | null;
+}
 
 @Entity({ tableName: 'redemption_flow' })
 export class GuestFlow {
@@ -109,6 +118,13 @@ export class GuestFlow {
   /** The address that the proof covers; null: it is of the identity alone. Not kept by an accept, which ends the flow. */
   @Property({ ...keyColumn(), nullable: true })
   proofEmailKey!: string | null;
+
+  /**
+   * Who signed in at the provider that routing entitles, where the provider does not vouch for addresses: a passcode sent to
+   * the address completes the proof.
+   */
+  @Property({ ...jsonColumn(), nullable: true })
+  unaddressedIdentity!: UnaddressedIdentity | null;
 
   /** How the person was authenticated so far, as a session will say it (RFC 8176). */
   @Property(textArrayColumn())

@@ -36,6 +36,7 @@ export interface ProvingFlow
     | 'proofSubject'
     | 'proofDisplayName'
     | 'proofEmailKey'
+    | 'unaddressedIdentity'
     | 'amr'
     | 'secondFactorAt'
     | 'sessionOpenedAt'
@@ -82,7 +83,8 @@ function flowColumns(now: Date) {
     f.email, f.email_key as "emailKey", f.language, f.external_user_id as "externalUserId", f.session_id as "sessionId",
     f.return_to as "returnTo", f.status, f.proven_at as "provenAt", f.proof_kind as "proofKind",
     f.proof_provider_id as "proofProviderId", f.proof_issuer as "proofIssuer", f.proof_subject as "proofSubject",
-    f.proof_display_name as "proofDisplayName", f.proof_email_key as "proofEmailKey", f.amr, f.second_factor_at as "secondFactorAt",
+    f.proof_display_name as "proofDisplayName", f.proof_email_key as "proofEmailKey",
+    f.unaddressed_identity as "unaddressedIdentity", f.amr, f.second_factor_at as "secondFactorAt",
     f.session_opened_at as "sessionOpenedAt", f.mismatched_email as "mismatchedEmail", f.created_at as "createdAt",
     f.expires_at as "expiresAt",
     exists (select from passcode p where p.flow_id = f.id and p.expires_at > ${now} and p.used_at is null) as "hasPasscode"`;

@@ -2,13 +2,22 @@
 import type { Db } from '../../database/transaction.js';
 import { domainOf } from '../../kernel/email-address.js';
 import { openRouting } from '../partners/routing.queries.js';
-import type { Method } from './methods.rules.js';
+import type { UnaddressedIdentity } from './flow.entity.js';
+import { type Method, withCompletion } from './methods.rules.js';
 
 export async function loadMethods(
   db: Db,
-  { tenantId, emailKey }: { tenantId: string; emailKey: string },
+  { tenantId, emailKey, unaddressedIdentity = null }: UnderProof,
 ): Promise<Method[]> {
-  return (await openMethods(db, tenantId, [emailKey]))(emailKey);
+  const methods = (await openMethods(db, tenantId, [emailKey]))(emailKey);
+  return unaddressedIdentity === null ? methods : withCompletion(methods, unaddressedIdentity);
+}
+
+interface UnderProof {
+  tenantId: string;
+  emailKey: string;
+  /** Of the flow, if it has one. */
+  unaddressedIdentity?: UnaddressedIdentity | null;
 }
 
 /** By what each of these addresses may be proven. */

@@ -3,7 +3,7 @@
  * step, so that an outage never adds a way in and a provider that lost its entitlement loses it at once.
  */
 import { refuse } from '../../kernel/errors.js';
-import type { Method, ProviderMethod } from '../identity-providers/routing.rules.js';
+import { type Method, PASSCODE, type ProviderMethod } from '../identity-providers/routing.rules.js';
 
 export type { Method, ProviderMethod } from '../identity-providers/routing.rules.js';
 
@@ -35,6 +35,12 @@ export function isEntitled(methods: readonly Method[], { kind, providerId, issue
       ? kind === method.kind && providerId === ''
       : kind === method.kind && providerId === method.providerId && isSameIssuer(method.issuer, issuer),
   );
+}
+
+/** Who signed in where routing says has only the address left to prove: the passcode comes first, whatever the policy. */
+export function withCompletion(methods: readonly Method[], identity: Voucher): Method[] {
+  if (!isEntitled(methods, identity)) return [...methods];
+  return [PASSCODE, ...methods.filter(({ kind }) => kind !== 'EMAIL_PASSCODE')];
 }
 
 /**

@@ -1,14 +1,15 @@
 /** Answers of identity providers, each counted by how it ended: a provider's faults show before anybody calls. */
 import { UserError } from '../../kernel/errors.js';
-import { ProvingService } from './proving.service.js';
+import { LimitedProving } from './limited-proving.service.js';
+import type { ProvingService } from './proving.service.js';
 
 /** @param outcome `ok`, a user error's code, `unrequested` for a sign-in that was started elsewhere, or `fault`. */
 export type Observe = (step: string, outcome: string) => void;
 
-export class ObservedProving extends ProvingService {
+export class ObservedProving extends LimitedProving {
   readonly #observe: Observe;
 
-  constructor(observe: Observe, ...options: ConstructorParameters<typeof ProvingService>) {
+  constructor(observe: Observe, ...options: ConstructorParameters<typeof LimitedProving>) {
     super(...options);
     this.#observe = observe;
   }

@@ -14,7 +14,7 @@ import { noteInScope } from '../../kernel/scope.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { loadLogo } from '../tenants/tenant-logo.service.js';
 import { type PasscodeFacts, passcodeMail } from './passcode.mail.js';
-import { recordPasscodeProof, recordRefusal } from './proof.service.js';
+import { type Proof, recordPasscodeProof, recordRefusal } from './proof.service.js';
 import { type ProofStep, tellOf } from './proof-step.service.js';
 
 export const PASSCODE_MAIL_TASK = 'send_passcode_mail';
@@ -57,10 +57,10 @@ async function startNewCount({ tx, now, flow }: ProofStep): Promise<void> {
 }
 
 /** @returns why it proves nothing, as a value: thrown inside the transaction it would take the count back. */
-export async function proveByPasscode(step: ProofStep, passcode: string): Promise<UserError | null> {
+export async function proveByPasscode(step: ProofStep, passcode: string, proof: Proof): Promise<UserError | null> {
   const tried = (await tryPasscodes([{ step, passcode }])).get(step.flow.id);
   if (typeof tried !== 'string') return tried ?? refuse('PASSCODE_WRONG');
-  await recordPasscodeProof(step, tried);
+  await recordPasscodeProof(step, tried, proof);
   return null;
 }
 

@@ -15,3 +15,8 @@ export function addressRefusal(
   if (!identity.email || !identity.emailVerified) return 'IDENTITY_UNVERIFIED';
   return parseEmailAddress(identity.email)?.key === emailKey ? null : 'IDENTITY_MISMATCH';
 }
+
+/** Whether a passcode to the address would complete what the provider said: it names no other address. */
+export function isCompletable({ lacksAddressProof, email }: ProvenIdentity, emailKey: string): boolean {
+  return lacksAddressProof === true && (email === null || parseEmailAddress(email)?.key === emailKey);
+}

@@ -4,6 +4,7 @@ import { maskEmailAddress } from '../../kernel/email-address.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
+import type { UnaddressedIdentity } from './flow.entity.js';
 import type { ProvingFlow } from './flows.queries.js';
 import { type GuestEvent, type ProofStep, tellOf } from './proof-step.service.js';
 
@@ -60,10 +61,21 @@ export async function recordProof(step: ProofStep, proof: Proof): Promise<void> 
   await tellOf(step, identityProven(proof.kind));
 }
 
-/** The code is spent, the proof stands. */
-export async function recordPasscodeProof(step: ProofStep, passcodeId: string): Promise<void> {
+/** The code is spent, the proof stands. @param proof what the code completes; default: it proves the address by itself. */
+export async function recordPasscodeProof(
+  step: ProofStep,
+  passcodeId: string,
+  proof: Proof = passcodeProof(step.emailKey),
+): Promise<void> {
   await sql`update passcode set used_at = ${step.now} where id = ${passcodeId}`.execute(step.tx.db);
-  await recordProof(step, passcodeProof(step.emailKey));
+  await recordProof(step, proof);
+}
+
+/** Kept until a passcode says that the address is this person's. */
+export async function recordUnaddressed({ tx, flow }: ProofStep, identity: UnaddressedIdentity): Promise<void> {
+  await sql`
+    update redemption_flow set unaddressed_identity = ${JSON.stringify(identity)}::jsonb, mismatched_email = null
+    where id = ${flow.id}`.execute(tx.db);
 }
 
 export function identityProven(by: IdentityProviderKind): GuestEvent {

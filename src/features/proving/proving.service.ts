@@ -5,6 +5,7 @@
  */
 import { sql } from 'kysely';
 import type { Scope } from '../../database/transaction.js';
+import { domainOf, parseEmailAddress } from '../../kernel/email-address.js';
 import { refuse, UserError, type UserErrorCode } from '../../kernel/errors.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
@@ -18,15 +19,22 @@ import type {
   SamlSettings,
   SignInSecrets,
 } from '../identity-providers/connector.port.js';
+import type { EntraOrganizations } from '../identity-providers/entra-organizations.service.js';
 import { loadProviderSettings, loadSamlSettings } from '../identity-providers/identity-providers.service.js';
 import type { FlowPurpose } from './flow.entity.js';
 import { isProven } from './flow.states.js';
 import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
 import { loadMethods } from './methods.queries.js';
-import { checkPasscodeOffered, type Method, type ProviderMethod, requireProvider } from './methods.rules.js';
+import {
+  checkPasscodeOffered,
+  isEntitled,
+  type Method,
+  type ProviderMethod,
+  requireProvider,
+} from './methods.rules.js';
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
-import { addressRefusal } from './proof.rules.js';
-import { type Proof, recordProof, recordRefusal } from './proof.service.js';
+import { addressRefusal, isCompletable } from './proof.rules.js';
+import { type Proof, passcodeProof, recordProof, recordRefusal, recordUnaddressed } from './proof.service.js';
 import type { ProofStep } from './proof-step.service.js';
 import {
   type Answer,
@@ -84,6 +92,7 @@ export interface ProvingOptions {
   /** Checks and counts a mail. @throws UserError RATE_LIMITED, QUOTA_EXCEEDED. */
   admitMail: (ctx: RequestContext, scope: Scope, addressKey: string) => Promise<unknown>;
   publicUrl: URL;
+  organizations: EntraOrganizations;
 }
 
 export class ProvingService {
@@ -114,9 +123,11 @@ export class ProvingService {
     const ground = this.#ground(purpose);
     const refusal = await ground.inStep(ctx, key, async (step) => {
       ground.checkOpen(step);
-      checkPasscodeOffered(await methodsOf(step));
+      const methods = await methodsOf(step);
+      checkPasscodeOffered(methods);
       // A second click after the proof; the code is spent, the proof stands.
-      return isProven(step.flow, step.now) ? null : proveByPasscode(step, passcode);
+      if (isProven(step.flow, step.now)) return null;
+      return proveByPasscode(step, passcode, proofByPasscode(step, methods));
     });
     if (refusal) throw refusal;
   }
@@ -124,8 +135,7 @@ export class ProvingService {
   /** For browsers only. @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
   async beginSignIn(ctx: RequestContext, purpose: FlowPurpose, key: FlowKey): Promise<SignInStarted> {
     const ground = this.#ground(purpose);
-    const { flow, email, methods } = await ground.look(ctx, key);
-    const method = requireProvider(methods);
+    const { flow, email, method } = await this.#lookForProvider(ctx, ground, key);
     const { connector, settings } = await this.#connect(ctx, flow.tenantId, method);
     const request = {
       redirectUri: signInCallbackUrl(this.#options.publicUrl, method),
@@ -198,6 +208,22 @@ export class ProvingService {
     );
   }
 
+  /** What routing of this address depends on is found out, as far as it is not known: before a flow begins. */
+  prepare(ctx: RequestContext, tenantId: string, emailKey: string): Promise<void> {
+    return this.#options.organizations.discover(ctx, tenantId, domainOf(emailKey));
+  }
+
+  /** Once more for an organisation that nobody could find out before. @throws UserError IDP_UNAVAILABLE, PROOF_REQUIRED */
+  async #lookForProvider(ctx: RequestContext, ground: ProvingGround, key: FlowKey) {
+    const { flow, email, methods } = await ground.look(ctx, key);
+    const method = requireProvider(methods);
+    if (method.issuer !== null) return { flow, email, method };
+    await this.prepare(ctx, flow.tenantId, parseEmailAddress(email)?.key ?? email);
+    const found = requireProvider((await ground.look(ctx, key)).methods);
+    if (found.issuer === null) throw refuse('IDP_UNAVAILABLE', { detail: 'nobody could say whose the domain is' });
+    return { flow, email, method: found };
+  }
+
   #ground(purpose: FlowPurpose): ProvingGround {
     const ground = this.#grounds.get(purpose);
     if (!ground) throw new Error(`Nobody proves anything for ${purpose}.`);
@@ -211,7 +237,9 @@ export class ProvingService {
   ): Promise<{ connector: Connector; settings: ProviderSettings }> {
     const connector = this.#options.connectorFor(method.kind);
     const settings = await loadProviderSettings(ctx.db, ctx.secrets, tenantId, method.providerId);
-    if (connector && settings) return { connector, settings };
+    // Of a provider for every organisation: that of the address's own.
+    if (connector && settings)
+      return { connector, settings: { ...settings, issuer: method.issuer ?? settings.issuer } };
     throw refuse('IDP_UNAVAILABLE', { detail: `no connector or no settings for ${method.providerId}` });
   }
 
@@ -234,8 +262,13 @@ export class ProvingService {
   }
 }
 
-function methodsOf({ tx, flow: { tenantId }, emailKey }: ProofStep): Promise<Method[]> {
-  return loadMethods(tx.db, { tenantId, emailKey });
+/** Of who signed in before, where routing still says; or of the address alone. */
+function proofByPasscode({ flow: { unaddressedIdentity: identity }, emailKey }: ProofStep, methods: Method[]): Proof {
+  return identity && isEntitled(methods, identity) ? { ...identity, emailKey } : passcodeProof(emailKey);
+}
+
+function methodsOf({ tx, flow: { tenantId, unaddressedIdentity }, emailKey }: ProofStep): Promise<Method[]> {
+  return loadMethods(tx.db, { tenantId, emailKey, unaddressedIdentity });
 }
 
 /** The next attempt asks which account to use. */
@@ -256,6 +289,10 @@ async function judgeIdentity(
   // Routed elsewhere by now: nothing it says counts, whatever for.
   const isEntitled = found !== 'PROOF_REQUIRED';
   const refusal = isEntitled ? await ground.judge(step, { ...identity, providerId: method.providerId }, found) : found;
+  if (refusal === 'IDENTITY_UNVERIFIED' && isCompletable(identity, step.emailKey)) {
+    await recordUnaddressed(step, proofBy(method, identity));
+    return null;
+  }
   const emailKey = found === null ? step.emailKey : null;
   if (refusal === null) await recordProof(step, { ...proofBy(method, identity), emailKey });
   else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { refuse } from '../../kernel/errors.js';
 import type { Terms } from '../terms/terms.queries.js';
 
+/** What a guest agrees to, and with whom. */
 export interface Agreement {
   tenantName: string;
   privacyStatementUrl: string | null;

@@ -6,6 +6,7 @@ import { domainOf, parseEmailAddress } from '../../kernel/email-address.js';
 import { type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { rowById } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { EntraOrganizations } from '../identity-providers/entra-organizations.service.js';
 import type { RoutedMethod } from '../identity-providers/routing.rules.js';
 import type { SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
 import { checkAddress } from '../invitations/invitation-request.rules.js';
@@ -35,9 +36,10 @@ export interface Explanation {
   warnings: RedemptionWarning[];
 }
 
-/** Null: the tenant is unknown or out of reach. */
+/** Asks Entra whose the domain is, where that matters and is not known. Null: the tenant is unknown or out of reach. */
 export async function explainRedemption(
   ctx: RequestContext,
+  organizations: EntraOrganizations,
   tenantId: string,
   email: string,
 ): Promise<Explanation | null> {
@@ -51,6 +53,7 @@ export async function explainRedemption(
   const address = parseEmailAddress(email);
   if (!address) return { ...nothing, inviteRefusal: refusals[0] ?? null };
   const domain = domainOf(address.key);
+  await organizations.discover(ctx, tenantId, domain);
   const [standing, routeOf] = await Promise.all([
     whoStandsFor(ctx, tenantId, address.key),
     openRouting(ctx.db, tenantId, [domain]),

@@ -4,6 +4,7 @@ import { rowById } from '../../request/lookup.js';
 import { Requires } from '../../request/permission.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
+import type { EntraOrganizations } from '../identity-providers/entra-organizations.service.js';
 import { IdentityProvider } from '../identity-providers/identity-provider.entity.js';
 import type { RoutedMethod } from '../identity-providers/routing.rules.js';
 import { Invitation } from '../invitations/invitation.entity.js';
@@ -14,17 +15,23 @@ import { ExplainedMethod, RedemptionExplanation } from './explain-redemption.typ
 
 @Resolver(() => RedemptionExplanation)
 export class ExplainRedemptionResolver {
+  readonly #organizations: EntraOrganizations;
+
+  constructor(organizations: EntraOrganizations) {
+    this.#organizations = organizations;
+  }
+
   @Requires('INVITATION_READ')
   @Query(() => RedemptionExplanation, {
     nullable: true,
-    description: 'Before inviting: what would happen to this address, and which rule decides. Changes nothing.',
+    description: 'Before inviting: what would happen to this address, and which rule decides. Invites nobody.',
   })
   explainRedemption(
     @Ctx() ctx: RequestContext,
     @Arg('tenantId', () => ID) tenantId: string,
     @Arg('email', () => String) email: string,
   ): Promise<Explanation | null> {
-    return explainRedemption(ctx, tenantId, email);
+    return explainRedemption(ctx, this.#organizations, tenantId, email);
   }
 
   @FieldResolver(() => ExternalUser, { nullable: true })

@@ -1,11 +1,12 @@
 /** The redemption, with every step of a guest counted by how it ended: the funnel's faults show before anybody calls. */
 import { counted, type Observe } from '../proving/observed-proving.service.js';
-import { RedemptionService } from './redemption.service.js';
+import { LimitedRedemption } from './limited-redemption.service.js';
+import type { RedemptionService } from './redemption.service.js';
 
-export class ObservedRedemption extends RedemptionService {
+export class ObservedRedemption extends LimitedRedemption {
   readonly #observe: Observe;
 
-  constructor(observe: Observe, ...options: ConstructorParameters<typeof RedemptionService>) {
+  constructor(observe: Observe, ...options: ConstructorParameters<typeof LimitedRedemption>) {
     super(...options);
     this.#observe = observe;
   }

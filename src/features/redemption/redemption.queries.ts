@@ -43,7 +43,7 @@ export interface Offer extends OfferState {
   /** Published here, to be agreed to with the consent; null: there are none. */
   terms: Terms | null;
   appName: string | null;
-  /** An address the landing app has registered; null: there is no app to open. */
+  /** An address the landing app has registered, or a path of ours that leads there; null: there is no app to open. */
   landingUrl: string | null;
 }
 
@@ -70,12 +70,14 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
       t.terms_of_use_url as "termsOfUseUrl", to_jsonb(terms) as terms, a.display_name as "appName",
-      case when i.redirect_url = any(a.redirect_uris) then i.redirect_url else a.home_page_url end as "landingUrl"
+      case when i.redirect_url = any(a.redirect_uris) then i.redirect_url
+        when a.initiate_login_url is not null then '/t/' || t.slug || '/apps/' || a.id || '/open'
+        else a.home_page_url end as "landingUrl"
     from invitation i
     join tenant t on t.id = i.tenant_id
     join external_user u on u.id = i.external_user_id
     left join tenant_logo l on l.tenant_id = t.id
-    left join lateral (${termsInForce('t', sql`i.language`)}) terms on true
+    left join lateral (${termsInForce('t', sql`i.language`, sql`i.email_key`)}) terms on true
     left join app a on a.id = i.landing_app_id
     left join api_key k on i.invited_by_kind = 'API_KEY' and k.id = i.invited_by_id
     where i.id = any(${invitationIds})`.execute(db);

@@ -61,7 +61,7 @@ export class RedemptionResolver {
     const consentAnswer = { consent, consentVersion };
     return answer(async () => {
       const view = await this.#redemption.accept(ctx, { handle: redemptionId }, passcode, consentAnswer);
-      return { redemption: redemptionOf(redemptionId, view, null, null) };
+      return { redemption: this.#show(redemptionOf(redemptionId, view, null, null)) };
     });
   }
 
@@ -85,7 +85,17 @@ export class RedemptionResolver {
     return answer(async () => {
       await step();
       const view = await this.#redemption.flow(ctx, { handle });
-      return { redemption: redemptionOf(handle, view, continueUrl, await this.#redemption.shownTerms(ctx, view)) };
+      const terms = await this.#redemption.shownTerms(ctx, view);
+      return { redemption: this.#show(redemptionOf(handle, view, continueUrl, terms)) };
     });
+  }
+
+  /** A path of ours is of no use outside of a browser. */
+  #show(redemption: Redemption): Redemption {
+    const { landingUrl } = redemption;
+    return {
+      ...redemption,
+      landingUrl: landingUrl && (URL.parse(landingUrl, this.#publicUrl.href)?.href ?? landingUrl),
+    };
   }
 }

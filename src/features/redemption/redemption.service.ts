@@ -17,7 +17,7 @@ import type { ConsentAnswer } from './consent.js';
 import { declineByLink, declineInFlow } from './decline.js';
 import { type Flow, findFlows, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
 import { linkRefusal, mayUndoDecline } from './redemption.states.js';
-import { type FlowHolder, startFlow } from './start.js';
+import { type FlowHolder, openCurrentLink, startFlow } from './start.js';
 import { checkFlowOpen, type FlowView, flowIsOver, inStep, loadFlow, type Step } from './steps.js';
 
 export type { Agreement, ConsentAnswer } from './consent.js';
@@ -69,8 +69,10 @@ export class RedemptionService {
    * @returns the flow's id.
    * @throws UserError with what became of the link or the invitation.
    */
-  start(ctx: RequestContext, token: string, holder: FlowHolder): Promise<string> {
-    return startFlow(ctx, token, holder);
+  async start(ctx: RequestContext, token: string, holder: FlowHolder): Promise<string> {
+    const invitation = await openCurrentLink(ctx, token);
+    await this.#proving.prepare(ctx, invitation.tenantId, invitation.emailKey);
+    return startFlow(ctx, invitation, holder);
   }
 
   /** Where a flow stands. @throws UserError INVITATION_NOT_FOUND when this key opens none. */
@@ -127,7 +129,9 @@ export class RedemptionService {
 async function viewFlow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
   const flow = await loadFlow(ctx, key);
   const offer = await loadOffer(ctx.db, flow.invitationId);
-  return { flow, offer, methods: await loadMethods(ctx.db, offer), isProven: isProven(flow, ctx.clock.now()) };
+  const { tenantId, emailKey } = offer;
+  const methods = await loadMethods(ctx.db, { tenantId, emailKey, unaddressedIdentity: flow.unaddressedIdentity });
+  return { flow, offer, methods, isProven: isProven(flow, ctx.clock.now()) };
 }
 
 const ground: ProvingGround = {

@@ -29,8 +29,12 @@ export async function openCurrentLink(ctx: RequestContext, token: string): Promi
   return link.invitation;
 }
 
-export async function startFlow(ctx: RequestContext, token: string, holder: FlowHolder): Promise<string> {
-  const { id, tenantId, linkVersion } = await openCurrentLink(ctx, token);
+/** @param invitation as its current link opened it a moment ago. */
+export async function startFlow(
+  ctx: RequestContext,
+  { id, tenantId, linkVersion }: Row<Invitation>,
+  holder: FlowHolder,
+): Promise<string> {
   return ctx.transaction(tenantId, async (tx) => {
     await lockInvitation(ctx, tx, id);
     const now = ctx.clock.now();

@@ -14,6 +14,7 @@ import { isEntitled } from '../proving/methods.rules.js';
 import type { ProvingService, SignInStarted } from '../proving/proving.service.js';
 import { type ConsentAnswer, checkConsent, type ShownTerms } from '../redemption/redemption.service.js';
 import { loadTermsMarkdown } from '../terms/terms.queries.js';
+import { acceptTerms } from '../terms/terms.service.js';
 import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
 import { changeAddress, linkIdentity } from './identity-changes.js';
@@ -77,6 +78,7 @@ export class SignInService {
   async begin(ctx: RequestContext, { address, ...begun }: Address): Promise<string> {
     const email = parseEmailAddress(address);
     if (!email) throw refuse('ADDRESS_INVALID', { field: ['email'] });
+    await this.#proving.prepare(ctx, begun.tenantId, email.key);
     return beginFlow(ctx, { ...begun, email: email.address, emailKey: email.key });
   }
 
@@ -218,11 +220,7 @@ interface AcceptedFlow {
 async function agree({ tx, now }: SignInStep, view: SignInView, answer: ConsentAnswer): Promise<void> {
   const { guest, terms, tenant } = view;
   checkConsent({ ...tenant, terms }, answer);
-  if (!guest || !terms) return;
-  await sql`
-    insert into terms_acceptance (tenant_id, external_user_id, version, language, hash, accepted_at)
-    values (${tx.tenantId}, ${guest.externalUserId}, ${terms.version}, ${terms.language}, ${terms.hash}, ${now})
-    on conflict do nothing`.execute(tx.db);
+  if (guest && terms) await acceptTerms(tx, guest.externalUserId, terms, now);
 }
 
 /** @throws UserError PROOF_REQUIRED when what vouched is not among the ways of the address any more. */

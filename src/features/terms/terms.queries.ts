@@ -16,15 +16,31 @@ export interface Terms {
 
 /**
  * The text in force, to be joined laterally: in the language asked for, else in the tenant's, else in any. No row: there
- * are no terms.
+ * are no terms, or none for people of this address's partner.
  * @param tenant alias of the table `tenant`
  */
-export function termsInForce(tenant: string, language: RawBuilder<unknown>): RawBuilder<unknown> {
+export function termsInForce(
+  tenant: string,
+  language: RawBuilder<unknown>,
+  emailKey: RawBuilder<unknown>,
+): RawBuilder<unknown> {
   const t = sql.ref(tenant);
   return sql`
     select x.version, x.language, x.hash from terms_of_use_text x
-    where x.tenant_id = ${t}.id and x.version = ${t}.terms_version
+    where x.tenant_id = ${t}.id and x.version = ${t}.terms_version and not ${isSparedByPartner(t, emailKey)}
     order by x.language = ${language} desc, x.language = ${t}.default_language desc, x.language limit 1`;
+}
+
+/** By the partner whose pattern is most specific for the domain (`partner-routing.rules.ts`); a wildcard covers no apex. */
+function isSparedByPartner(t: RawBuilder<unknown>, emailKey: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`coalesce((
+    select p.skips_terms_of_use
+    from partner_domain d join partner p on p.tenant_id = d.tenant_id and p.id = d.partner_id
+    where d.tenant_id = ${t}.id and (
+      d.pattern = split_part(${emailKey}, '@', 2)
+      or starts_with(d.pattern, '*.') and right(${emailKey}, length(d.pattern) - 1) = substr(d.pattern, 2))
+    order by starts_with(d.pattern, '*.'), length(d.pattern) desc limit 1
+  ), false)`;
 }
 
 /** What an accepted user has not agreed to yet; null: nothing is to be asked. */
@@ -33,7 +49,7 @@ export async function termsToAccept(db: Db, tenantId: string, externalUserId: st
     select terms.version, terms.language, terms.hash
     from tenant t
     join external_user u on u.tenant_id = t.id and u.id = ${externalUserId}
-    cross join lateral (${termsInForce('t', sql`coalesce(u.preferred_language, t.default_language)`)}) terms
+    cross join lateral (${termsInForce('t', sql`coalesce(u.preferred_language, t.default_language)`, sql`u.email_key`)}) terms
     where t.id = ${tenantId} and not exists (
       select from terms_acceptance a
       where a.tenant_id = t.id and a.external_user_id = u.id and a.version = terms.version)`.execute(db);

@@ -7,10 +7,11 @@ import { randomInt } from 'node:crypto';
 import { sql } from 'kysely';
 import { addJob, jobPriority } from '../../database/add-job.js';
 import type { Tx } from '../../database/transaction.js';
-import { later, MINUTE } from '../../kernel/clock.js';
+import { DAY, later, MINUTE } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { hashToken } from '../../kernel/secrets.js';
+import type { RateLimit, RateLimits } from '../../request/rate-limits.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
 import { invitationOfUnsubscribeLink } from '../invitations/unsubscribe-link.service.js';
@@ -27,12 +28,16 @@ export const UNSUBSCRIBE_MAIL_TASK = 'send_unsubscribe_passcode';
 const FLOW_LIFETIME = 30 * MINUTE;
 const TRIES = 5;
 const MAIL_ATTEMPTS = 6;
+/** Over all flows, right ones too: guessing cannot go on by starting new ones. */
+const triesOfAddress: RateLimit = { name: 'unsubscribe', most: 25, window: DAY };
 
 export class UnsubscriptionsService {
   readonly #mailLimits: MailLimits;
+  readonly #limits: RateLimits;
 
-  constructor(mailLimits: MailLimits) {
+  constructor(mailLimits: MailLimits, limits: RateLimits) {
     this.#mailLimits = mailLimits;
+    this.#limits = limits;
   }
 
   /** Whose mail a link was in; reads only. Null: no link of ours. */
@@ -47,6 +52,7 @@ export class UnsubscriptionsService {
    * @throws UserError INVITATION_NOT_FOUND, RATE_LIMITED, QUOTA_EXCEEDED.
    */
   async start(ctx: RequestContext, token: string, browserToken: string): Promise<string> {
+    await this.#limits.admit(ctx);
     const recipient = await this.recipient(ctx, token);
     if (!recipient) throw refuse('INVITATION_NOT_FOUND');
     return ctx.transaction(recipient.tenantId, async (tx) => {
@@ -86,10 +92,11 @@ export class UnsubscriptionsService {
     return view;
   }
 
-  /** The try is counted before the code is compared. @throws UserError PASSCODE_WRONG, TOO_MANY_ATTEMPTS. */
+  /** The try is counted before the code is compared. @throws UserError PASSCODE_WRONG, TOO_MANY_ATTEMPTS, RATE_LIMITED. */
   async prove(ctx: RequestContext, key: UnsubscribeKey, passcode: string): Promise<void> {
     const { recipient, isProven } = await this.flow(ctx, key);
     if (isProven) return;
+    await this.#limits.admit(ctx, { limit: triesOfAddress, of: `${recipient.tenantId}/${recipient.emailKey}` });
     const refusal = await ctx.transaction(recipient.tenantId, (tx) => tryCode(ctx, tx, key.flowId, passcode));
     if (refusal) throw refusal;
   }

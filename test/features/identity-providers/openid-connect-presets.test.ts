@@ -60,6 +60,7 @@ describe('an organisation of Entra', () => {
       email: ana,
       emailVerified: true,
       displayName: 'Ana Silva',
+      isMultiFactor: false,
       lacksAddressProof: true,
     });
   });

@@ -79,6 +79,7 @@ test('a sign-in gives the normal form of the identity', async () => {
     email: ada,
     emailVerified: true,
     displayName: 'Ada Lovelace',
+    isMultiFactor: false,
   });
 });
 

@@ -140,7 +140,7 @@ describe('explaining an address', () => {
     expect(warnings).toEqual([{ code: 'PROVIDER_DISABLED' }]);
   });
 
-  it('changes nothing, and shows a user or provider only to who may read them', async () => {
+  it('starts nothing, and shows a user or provider only to who may read them', async () => {
     await gateway.inviteUser({ tenantId, email: 'ana@other.test' });
     const { secret } = await gateway.createKey({ tenantId, permissions: ['INVITATION_READ'] });
     const answer = await gateway.gql(EXPLAIN, { tenantId, email: 'ana@other.test' }, { key: secret });

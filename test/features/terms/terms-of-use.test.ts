@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestGateway, type TestGateway } from '../../support/gateway.js';
-import { GuestBrowser, proveByPasscode, requestPasscode, startAt } from '../../web/guest-browser.js';
+import { until } from '../../support/until.js';
+import { GuestBrowser, passcodesTo, proveByPasscode, requestPasscode, startAt } from '../../web/guest-browser.js';
 
 let gateway: TestGateway;
 let people = 0;
@@ -167,6 +168,34 @@ describe('a guest of a tenant with terms of use', () => {
     });
   });
 
+  it('is not asked when the partner settings of the domain say so, the most specific ones', async () => {
+    const tenantId = await tenantWith(english);
+    const addPartner = (displayName: string, domains: string[], skipsTermsOfUse: boolean) =>
+      gateway.ask(
+        'mutation ($input: CreatePartnerInput!) { createPartner(input: $input) { partner { skipsTermsOfUse } userErrors { code field message } } }',
+        { input: { tenantId, displayName, domains, skipsTermsOfUse } },
+      );
+    await addPartner('Tailspin', ['tailspin.example', '*.tailspin.example'], true);
+    await addPartner('Tailspin Labs', ['labs.tailspin.example'], false);
+    const isAsked = async (domain: string) => {
+      const { redeemUrl } = await gateway.inviteUser({ tenantId, email: `guest${++people}@${domain}` });
+      const { data } = await gateway.gql(
+        'mutation ($token: String!) { beginRedemption(input: { token: $token }) { redemption { terms { version } } } }',
+        { token: new URL(redeemUrl).pathname.split('/').at(-1) },
+        { key: null },
+      );
+      return data.beginRedemption.redemption.terms !== null;
+    };
+    const asked = {
+      'tailspin.example': false,
+      'eu.tailspin.example': false,
+      'labs.tailspin.example': true,
+      'nottailspin.example': true,
+    };
+    for (const [domain, expected] of Object.entries(asked))
+      expect([domain, await isAsked(domain)]).toEqual([domain, expected]);
+  });
+
   it('is asked nothing more when there are none', async () => {
     const guest = await invite(await tenantWith());
     const browser = new GuestBrowser();
@@ -180,5 +209,35 @@ describe('a guest of a tenant with terms of use', () => {
     expect(consent.html).not.toContain('class="terms"');
     expect((await browser.submit(consent, '/accept')).html).toContain('You are a guest');
     expect(await acceptancesOf(guest.externalUserId)).toEqual([]);
+  });
+});
+
+describe('a guest who comes back', () => {
+  async function comeBack(slug: string, email: string) {
+    const browser = new GuestBrowser();
+    const before = passcodesTo(gateway, email).length;
+    const start = await browser.get(`${gateway.url}/t/${slug}/sign-in`);
+    const page = await browser.submit(start, '/sign-in', { email });
+    const passcode = await until(() => passcodesTo(gateway, email)[before], 'the passcode');
+    return { browser, page: await browser.submit(page, '/passcode', { passcode }) };
+  }
+
+  it('agrees to a new version before the session, once, and not to what was not shown', async () => {
+    const { id, slug } = await gateway.createTenant({ displayName: 'Contoso' });
+    const guest = await invite(id);
+    const first = new GuestBrowser();
+    await first.submit(await proveByPasscode(gateway, first, guest.redeemUrl, guest.email), '/accept');
+    expect((await comeBack(slug, guest.email)).page.url.pathname).toBe(`/t/${slug}/apps`);
+    await publish(id, [english]);
+    const { browser, page } = await comeBack(slug, guest.email);
+    expect(page.html).toContain('<h1 id="terms">New terms of use of Contoso</h1>');
+    expect((await browser.get(`${gateway.url}/t/${slug}/apps`)).url.pathname).toBe(`/t/${slug}/sign-in`);
+    await publish(id, [{ language: 'en', markdown: 'Pay us.' }]);
+    const again = await browser.submit(page, '/accept');
+    expect(again.html).toContain('Pay us.');
+    expect(await acceptancesOf(guest.externalUserId)).toEqual([]);
+    expect((await browser.submit(again, '/accept')).url.pathname).toBe(`/t/${slug}/apps`);
+    expect(await acceptancesOf(guest.externalUserId)).toMatchObject([{ version: 2, language: 'en' }]);
+    expect((await comeBack(slug, guest.email)).page.url.pathname).toBe(`/t/${slug}/apps`);
   });
 });

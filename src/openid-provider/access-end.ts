@@ -1,0 +1,138 @@
+/**
+ * What ends when access ends: codes, tokens and grants, in the transaction that takes the access away; apps that want to be
+ * told are told by a job. Tokens are asked about at each use besides (`account.ts`), so nothing here is what keeps people out.
+ */
+import { sql } from 'kysely';
+import { addJobs, type NewJob } from '../database/add-job.js';
+import type { Tx } from '../database/transaction.js';
+import { recordEvents } from '../events/record-events.js';
+import type { AccessChange, ReviewAccess } from '../features/external-users/access-review.port.js';
+import type { EndedSession, SessionEndListener } from '../features/sign-in/sessions.service.js';
+import type { Clock } from '../kernel/clock.js';
+import { hashToken, type Secrets } from '../kernel/secrets.js';
+import { openPayload } from './payload-adapter.js';
+import { sessionIdOf } from './session-adapter.js';
+
+export const BACKCHANNEL_LOGOUT_TASK = 'send_backchannel_logout';
+
+/** To one app: the session that ended there, or null for every session of the user. */
+export interface BackchannelLogout {
+  tenantId: string;
+  appId: string;
+  externalUserId: string;
+  sid: string | null;
+}
+
+const actor = { kind: 'SYSTEM', displayName: 'OpenID Provider' } as const;
+
+interface Lost {
+  appId: string;
+  externalUserId: string;
+  isTold: boolean;
+  /** The one the user came by; null: added without. */
+  invitationId: string | null;
+}
+
+export function accessReview(clock: Clock): ReviewAccess {
+  return async (tx, change) => {
+    const lost = await endLostAccess(tx, change);
+    if (lost.length === 0) return;
+    const tenantId = tx.tenantId as string;
+    const told = lost.filter(({ isTold }) => isTold);
+    await addJobs(
+      tx,
+      told.map(({ appId, externalUserId }) => logoutJob({ tenantId, appId, externalUserId, sid: null })),
+    );
+    await recordEvents(
+      tx,
+      lost.flatMap(({ invitationId, appId }) =>
+        invitationId === null
+          ? []
+          : [
+              {
+                type: 'ACCESS_ENDED',
+                at: clock.now(),
+                actor,
+                invitationId,
+                detail: `The access to the app ${appId} ended.`,
+              },
+            ],
+      ),
+    );
+  };
+}
+
+async function endLostAccess(tx: Tx, { externalUserIds = [], appIds = [] }: AccessChange): Promise<Lost[]> {
+  const { rows } = await sql<Lost>`
+    with lost as materialized (
+      select p.app_id, p.external_user_id, bool_or(a.backchannel_logout_url is not null) as told
+      from oidc_payload p
+      join external_user u on u.id = p.external_user_id
+      join app a on a.id = p.app_id
+      where p.tenant_id = ${tx.tenantId} and (p.external_user_id = any(${externalUserIds}) or p.app_id = any(${appIds}))
+        and not (u.account_enabled and u.state = 'ACCEPTED' and a.enabled and (not a.assignment_required or exists (
+          select from app_assignment s where s.app_id = a.id and (s.external_user_id = u.id
+            or s.group_id in (select m.group_id from group_member m where m.external_user_id = u.id)))))
+      group by p.app_id, p.external_user_id
+    ),
+    gone as (
+      delete from oidc_payload p using lost
+      where p.tenant_id = ${tx.tenantId} and p.app_id = lost.app_id and p.external_user_id = lost.external_user_id
+    )
+    select app_id as "appId", external_user_id as "externalUserId", told as "isTold",
+      (select i.id from invitation i where i.external_user_id = lost.external_user_id and i.status = 'REDEEMED'
+        order by i.redeemed_at desc limit 1) as "invitationId"
+    from lost order by external_user_id, app_id`.execute(tx.db);
+  return rows;
+}
+
+/** A session's end takes along what was given in it, except what an app may use while the guest is away. */
+export function sessionEnd(secrets: Secrets): SessionEndListener {
+  return async (tx, ended) => {
+    for (const session of ended) await endSession(tx, secrets, session);
+  };
+}
+
+async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Promise<void> {
+  const { tenantId, externalUserId } = session;
+  const { rows } = await sql<{ sealed: Buffer }>`
+    delete from oidc_payload
+    where tenant_id = ${tenantId} and model = 'Session' and id_hash = ${hashToken(sessionIdOf(session))}
+    returning sealed_payload as sealed`.execute(tx.db);
+  const [row] = rows;
+  if (!row) return;
+  const { authorizations = {} } = openPayload(secrets, row.sealed, tenantId, 'Session');
+  const grants = Object.values(authorizations).flatMap((given) =>
+    given.persistsLogout || !given.grantId ? [] : [given.grantId],
+  );
+  await revokeGrants(tx, tenantId, grants);
+  const sids = new Map(Object.entries(authorizations).map(([appId, { sid }]) => [appId, sid ?? null]));
+  const told = await appsToTell(tx, tenantId, [...sids.keys()]);
+  await addJobs(
+    tx,
+    told.map((appId) => logoutJob({ tenantId, appId, externalUserId, sid: sids.get(appId) ?? null })),
+  );
+}
+
+async function revokeGrants(tx: Tx, tenantId: string, grantIds: string[]): Promise<void> {
+  if (grantIds.length === 0) return;
+  const hashes = grantIds.map(hashToken);
+  await sql`
+    delete from oidc_payload
+    where tenant_id = ${tenantId} and (grant_hash = any(${hashes}) or (model = 'Grant' and id_hash = any(${hashes})))`.execute(
+    tx.db,
+  );
+}
+
+async function appsToTell(tx: Tx, tenantId: string, appIds: string[]): Promise<string[]> {
+  const { rows } = await sql<{ id: string }>`
+    select id from app where tenant_id = ${tenantId} and id = any(${appIds}) and backchannel_logout_url is not null
+    order by id`.execute(tx.db);
+  return rows.map((row) => row.id);
+}
+
+function logoutJob(logout: BackchannelLogout): NewJob {
+  const { appId, externalUserId, sid } = logout;
+  const jobKey = `backchannel-logout/${appId}/${externalUserId}/${sid === null ? 'all' : hashToken(sid).toString('hex')}`;
+  return { task: BACKCHANNEL_LOGOUT_TASK, payload: logout, jobKey, priority: 0 };
+}

@@ -11,7 +11,7 @@ import { type Problem, problemOf } from './error-pages.js';
 import { checkForm, formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
 import { signInFlowPath } from './sign-in-flow-pages.js';
-import { accountPage, accountPath, signedOutPage } from './tenant-pages.js';
+import { accountPage, accountPath, leftPage, signedOutPage } from './tenant-pages.js';
 
 type Request = FastifyRequest<TenantRoute>;
 type Step = (visit: Visit, request: Request, reply: FastifyReply) => Promise<FastifyReply>;
@@ -54,8 +54,22 @@ export function registerAccountPages(server: FastifyInstance, tools: PageTools):
     return tools.show(reply, signedOutPage(visit.tenant, tools.setting(request)));
   });
 
+  step('/leave', async (visit, request, reply) => {
+    await account.leave(visit.ctx, visit.session);
+    tools.sessionCookie.clear(reply, visit.tenant.tenantId);
+    return tools.show(reply, leftPage(visit.tenant, tools.setting(request)));
+  });
+
   // Reached by reloading an answer to a form from the address bar.
-  for (const path of ['profile', 'identities', 'identities/unlink', 'address', 'sessions/end', 'sessions/end-all'])
+  for (const path of [
+    'profile',
+    'identities',
+    'identities/unlink',
+    'address',
+    'sessions/end',
+    'sessions/end-all',
+    'leave',
+  ])
     server.get<TenantRoute>(`${ROOT}/${path}`, (request, reply) =>
       withVisit(tools, request, reply, (visit) => backToAccount(visit, reply)),
     );

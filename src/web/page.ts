@@ -20,6 +20,7 @@ export const pageTemplates = [
   'signed-out',
   'apps',
   'account',
+  'left',
   'openid-error',
   'openid-access',
   'openid-consent',

@@ -153,6 +153,10 @@ function provePath(tenant: TenantPage, due: 'SIGN_IN' | 'SECOND_FACTOR', returnT
   return `${signInPath(tenant)}?prompt=login&${query}`;
 }
 
+export function leftPage(tenant: TenantPage, setting: Setting): Page {
+  return page('left', brandedFor(tenant, setting), {});
+}
+
 export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
   return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
 }

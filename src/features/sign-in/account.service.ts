@@ -12,6 +12,7 @@ import { proofDue } from '../credentials/account-security.rules.js';
 import { secondFactorsOf } from '../credentials/second-factors.queries.js';
 import { type AccountIdentity, type AccountSession, accountIdentities, accountSessions } from './account.queries.js';
 import { loadSignedInGuest, type SignedInGuest } from './apps-page.queries.js';
+import type { DeparturesService } from './departures.service.js';
 import { unlinkIdentity } from './identity-changes.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 import { beginChange } from './sign-in-flow.js';
@@ -37,9 +38,11 @@ export interface NewChange {
 
 export class AccountService {
   readonly #sessions: SessionsService;
+  readonly #departures: DeparturesService;
 
-  constructor(sessions: SessionsService) {
+  constructor(sessions: SessionsService, departures: DeparturesService) {
     this.#sessions = sessions;
+    this.#departures = departures;
   }
 
   async view(ctx: RequestContext, session: LiveSession): Promise<Account> {
@@ -95,6 +98,12 @@ export class AccountService {
 
   endAllSessions(ctx: RequestContext, { tenantId, externalUserId }: LiveSession): Promise<void> {
     return ctx.transaction(tenantId, (tx) => this.#sessions.endAllOf(tx, externalUserId, 'SIGNED_OUT'));
+  }
+
+  /** Out everywhere; the organisation can restore the account for 30 days. @throws UserError PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
+  async leave(ctx: RequestContext, session: LiveSession): Promise<void> {
+    await this.#checkFresh(ctx, session);
+    await this.#departures.leave(ctx, session);
   }
 
   /** @throws UserError PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */

@@ -88,11 +88,17 @@ export interface SignedIn {
 }
 
 export function signedInPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, continueTo: string): Page {
-  return page('signed-in', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), continueTo });
+  return page('signed-in', brandedFor(tenant, settingOf(signedIn.guest, setting)), {
+    ...sessionFacts(tenant, signedIn),
+    continueTo,
+  });
 }
 
 export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, apps: readonly GuestApp[]): Page {
-  return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), apps });
+  return page('apps', brandedFor(tenant, settingOf(signedIn.guest, setting)), {
+    ...sessionFacts(tenant, signedIn),
+    apps,
+  });
 }
 
 export interface AccountFacts {
@@ -109,7 +115,8 @@ export function accountPage(
   found: Problem | null,
 ): Page {
   const { guest, identities, sessions, due } = account;
-  const { language } = setting;
+  const inTheirs = settingOf(guest, setting);
+  const { language } = inTheirs;
   const root = accountPath(tenant);
   const facts = {
     ...sessionFacts(tenant, { guest, csrf }),
@@ -136,7 +143,7 @@ export function accountPage(
       lastSeen: momentInWords(language, lastSeenAt),
     })),
   };
-  return { ...page('account', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
+  return { ...page('account', brandedFor(tenant, inTheirs), facts), status: found?.status ?? 200 };
 }
 
 /** Each in its own words. */
@@ -144,7 +151,7 @@ const languageNames: Record<Language, string> = { en: 'English', ko: '한국어'
 
 function languageChoices(preferred: Language | null) {
   const choices = Object.entries(languageNames).map(([value, name]) => ({ value, name, chosen: value === preferred }));
-  return [{ value: '', name: '—', chosen: preferred === null }, ...choices];
+  return [{ value: '', name: null, chosen: preferred === null }, ...choices];
 }
 
 function provePath(tenant: TenantPage, due: 'SIGN_IN' | 'SECOND_FACTOR', returnTo: string): string {
@@ -159,6 +166,11 @@ export function leftPage(tenant: TenantPage, setting: Setting): Page {
 
 export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
   return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
+}
+
+/** In the language the guest has chosen, else in the browser's. */
+function settingOf({ preferredLanguage }: SignedInGuest, setting: Setting): Setting {
+  return { ...setting, language: preferredLanguage ?? setting.language };
 }
 
 function sessionFacts(tenant: TenantPage, { guest, csrf }: SignedIn): Record<string, unknown> {

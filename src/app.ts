@@ -27,6 +27,8 @@ import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
 import { AccountSecurityService } from './features/credentials/account-security.service.js';
+import { FlowSecondFactorService } from './features/credentials/flow-second-factor.service.js';
+import { LocalProofService } from './features/credentials/local-proof.service.js';
 import { PasskeysService } from './features/credentials/passkeys.service.js';
 import { PasswordHasher } from './features/credentials/password-hasher.js';
 import { PasswordsService } from './features/credentials/passwords.service.js';
@@ -40,13 +42,17 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
+import { loadMethods } from './features/proving/methods.queries.js';
+import { isLocalOffered } from './features/proving/methods.rules.js';
 import { ObservedProving } from './features/proving/observed-proving.service.js';
 import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
+import { redemptionFactors } from './features/redemption/redemption.service.js';
 import { AccountService } from './features/sign-in/account.service.js';
 import { DeparturesService } from './features/sign-in/departures.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
+import { signInFactors } from './features/sign-in/sign-in-factors.js';
 import { StepUpService } from './features/sign-in/step-up.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
@@ -171,11 +177,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   );
   const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
   const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
+  const passwords = new PasswordsService(new PasswordHasher());
+  const localProof = new LocalProofService({ proving, passwords, passkeys });
+  const flowFactors = new FlowSecondFactorService({ secondFactors, passkeys });
+  flowFactors.addGround('REDEEM', redemptionFactors);
+  flowFactors.addGround('SIGN_IN', signInFactors);
   const accountSecurity = new AccountSecurityService({
-    passwords: new PasswordsService(new PasswordHasher()),
+    passwords,
     passkeys,
     secondFactors,
-    offersLocalAccount: async () => true,
+    offersLocalAccount: async (db, address) => isLocalOffered(await loadMethods(db, address)),
   });
   const schema = await buildApiSchema(
     createResolvers({
@@ -240,6 +251,8 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     account: new AccountService(sessions, new DeparturesService(sessions)),
     accountSecurity,
     stepUp,
+    localProof,
+    flowFactors,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });

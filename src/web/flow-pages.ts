@@ -8,16 +8,17 @@ import type { FlowPurpose } from '../features/proving/flow.entity.js';
 import { isProofFresh } from '../features/proving/flow.states.js';
 import type { BrowserKey } from '../features/proving/flows.queries.js';
 import type { FlowView } from '../features/redemption/redemption.service.js';
+import { nextRedemptionStep } from '../features/redemption/redemption.states.js';
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { keepSession, renewCookie, signingIn } from './browser-rights.js';
 import { isProblemCode, type Problem, problem, problemOf } from './error-pages.js';
+import { registerFactorPages } from './factor-pages.js';
+import { type FlowKind, type FlowRoute, shownFactors } from './flow-kind.js';
 import { checkForm, flowForm, formField, formToken } from './form-guard.js';
 import { flowOver, flowPage, leavingPage, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 import { backToSignIn, goOn } from './sign-in-flow-pages.js';
-
-type FlowRoute = { Params: { flowId: string } };
 
 export function registerFlowPages(server: FastifyInstance, tools: PageTools): void {
   const { redemption, signIn } = tools;
@@ -69,6 +70,8 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
     return reply.redirect(`/u/${id}`, 303);
   });
 
+  registerFactorPages(server, tools, redeemKind(tools));
+
   // Reached by reloading an answer to a form from the address bar.
   server.get<FlowRoute>('/r/:flowId/*', (request, reply) => backToFlow(reply, request.params.flowId));
 
@@ -78,6 +81,27 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
     { exposeHeadRoute: false },
     (request, reply) => finishSignIn(tools, request, reply),
   );
+}
+
+function redeemKind(tools: PageTools): FlowKind {
+  return {
+    purpose: 'REDEEM',
+    root: '/r',
+    async look(ctx, key) {
+      const { offer, methods } = await tools.redemption.flow(ctx, key);
+      return {
+        branded: offer,
+        tenantId: offer.tenantId,
+        methods,
+        email: null,
+        declinePath: `/r/${key.flowId}/decline`,
+      };
+    },
+    async goOn(ctx, key, _request, reply) {
+      await renewCookie(tools, ctx, reply, key.browserToken);
+      return backToFlow(reply, key.flowId);
+    },
+  };
 }
 
 interface FlowStep {
@@ -128,7 +152,10 @@ async function showFlow(
   const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
   const path = unsubscribePath(ctx.secrets, view.offer.invitationId);
   const terms = view.isProven ? await tools.redemption.shownTerms(ctx, view) : null;
-  return tools.show(reply, flowPage(view, csrf, tools.setting(request), { found, terms, unsubscribePath: path }));
+  const isFactorDue = nextRedemptionStep(view) === 'secondFactor';
+  const factors = isFactorDue ? await shownFactors(tools, ctx, 'REDEEM', { flowId, browserToken }) : null;
+  const facts = { found, terms, factors, unsubscribePath: path };
+  return tools.show(reply, flowPage(view, csrf, tools.setting(request), facts));
 }
 
 async function findFlow({ redemption }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<FlowView | null> {

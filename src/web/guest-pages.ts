@@ -4,7 +4,7 @@
  */
 import { isProofFresh } from '../features/proving/flow.states.js';
 import type { ProvingFlow } from '../features/proving/flows.queries.js';
-import type { Method } from '../features/proving/methods.rules.js';
+import { isLocalOffered, type Method } from '../features/proving/methods.rules.js';
 import type { Agreement, FlowView, LinkView, Offer, ShownTerms } from '../features/redemption/redemption.service.js';
 import { consentVersionOf } from '../features/redemption/redemption.service.js';
 import { flowRefusal, nextRedemptionStep, type RedemptionStep } from '../features/redemption/redemption.states.js';
@@ -14,6 +14,7 @@ import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
 import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate } from './page.js';
+import { factorStepPage, noFactors, type ShownFactors } from './second-factor-facts.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
@@ -49,6 +50,8 @@ export interface FlowPageFacts {
   found?: Problem | null;
   /** Shown where the consent is asked for. */
   terms?: ShownTerms | null;
+  /** Shown where a second factor is asked for. */
+  factors?: ShownFactors | null;
   /** To where who declines can ask not to be invited again. */
   unsubscribePath?: string | null;
 }
@@ -57,7 +60,7 @@ export function flowPage(
   view: FlowView,
   csrf: string,
   setting: Setting,
-  { found = null, terms = null, unsubscribePath = null }: FlowPageFacts = {},
+  { found = null, terms = null, factors = null, unsubscribePath = null }: FlowPageFacts = {},
 ): Page {
   const { flow, offer } = view;
   if (flow.status === 'REDEEMED') return landedPage(offer);
@@ -79,14 +82,21 @@ export function flowPage(
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
   };
-  const [template, facts] = stepPages[nextRedemptionStep(view)](view, terms);
+  const [template, facts] = stepPages[nextRedemptionStep(view)](view, { terms, factors });
   return { ...page(template, offer, { ...shared, ...facts }), status: found?.status ?? 200 };
 }
 
+/** What a step shows besides the state of the flow; null where another step is due. */
+export interface StepFacts {
+  terms: ShownTerms | null;
+  factors: ShownFactors | null;
+}
+
 /** By the name of the step that is due. */
-const stepPages: Record<RedemptionStep, (view: FlowView, terms: ShownTerms | null) => StepPage> = {
+const stepPages: Record<RedemptionStep, (view: FlowView, facts: StepFacts) => StepPage> = {
   prove: ({ flow, methods }) => provePage(flow, methods, `/r/${flow.id}`),
-  consent: ({ offer }, terms) => [
+  secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `/r/${flow.id}/second-factor`),
+  consent: ({ offer }, { terms }) => [
     'consent',
     { ...inviterFacts(offer), email: offer.email, app: offer.appName, ...agreementFacts(offer, terms) },
   ],
@@ -101,10 +111,20 @@ export function provePage(
   flowPath: string,
 ): StepPage {
   const method = currentMethod(flow, methods);
-  const others = methods.filter((each) => each !== method).map((each) => methodFacts(each, flowPath));
+  const others = methods.filter((each) => each !== method && each.kind !== 'LOCAL');
+  const hasLocalAccount = isLocalOffered(methods);
+  const choice = {
+    otherMethods: others.map((each) => methodFacts(each, flowPath)),
+    hasLocalAccount,
+    hasOtherMethods: others.length > 0 || hasLocalAccount,
+  };
+  if (method?.kind === 'LOCAL') {
+    const hasOtherMethods = others.length > 0;
+    return ['password', { ...choice, hasLocalAccount: false, hasOtherMethods, email: null, otherPath: null }];
+  }
   if (method?.providerId)
-    return ['sign-in', { provider: method.displayName, signedInAs: flow.mismatchedEmail, otherMethods: others }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', { otherMethods: others }];
+    return ['sign-in', { ...choice, provider: method.displayName, signedInAs: flow.mismatchedEmail }];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', choice];
 }
 
 /** The first of the tenant's order, unless the guest has chosen by asking for a code. */

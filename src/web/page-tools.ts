@@ -1,6 +1,8 @@
 /** What the routes of the pages share; made once by `pages.ts`. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AccountSecurityService } from '../features/credentials/account-security.service.js';
+import type { FlowSecondFactorService } from '../features/credentials/flow-second-factor.service.js';
+import type { LocalProofService } from '../features/credentials/local-proof.service.js';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
 import type { AccountService } from '../features/sign-in/account.service.js';
@@ -26,6 +28,8 @@ export interface PageServices {
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
   limits: RateLimits;
+  localProof: LocalProofService;
+  flowFactors: FlowSecondFactorService;
   publicUrl: URL;
 }
 

@@ -9,6 +9,7 @@ import type { Problem } from './error-pages.js';
 import { alertFacts, page as pageOf, type Setting } from './guest-pages.js';
 import type { Page, PageTemplate } from './page.js';
 import { qrCode } from './qr-code.js';
+import { inFours } from './second-factor-facts.js';
 import { brandedFor, signInPath } from './tenant-pages.js';
 
 export interface SecuritySetting extends Setting {
@@ -52,7 +53,7 @@ export function totpPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: Secu
 }
 
 export function recoveryCodesPage(codes: readonly string[], setting: SecuritySetting): Page {
-  return page('recovery-codes', setting, { codes, nextPath: rootOf(setting) });
+  return page('recovery-codes', setting, { codes, nextPath: rootOf(setting), donePath: null });
 }
 
 function rootOf({ tenant }: SecuritySetting): string {
@@ -75,13 +76,8 @@ function credentialFacts(language: Language, credential: CredentialRow | undefin
   };
 }
 
-/** For people who type it. */
-function inFours(seed: string): string {
-  return seed.replace(/.{4}(?=.)/g, '$& ');
-}
-
 function page(template: PageTemplate, setting: SecuritySetting, facts: Record<string, unknown>): Page {
   const { tenant, csrf, found, language } = setting;
-  const shared = { ...alertFacts(found, language), csrf, root: rootOf(setting) };
+  const shared = { ...alertFacts(found, language), csrf, root: rootOf(setting), declinePath: null };
   return { ...pageOf(template, brandedFor(tenant, setting), { ...shared, ...facts }), status: found?.status ?? 200 };
 }

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NewCodes } from '../features/credentials/account-security.service.js';
-import type { ShownFactor } from '../features/sign-in/step-up.service.js';
+import type { ShownFactor } from '../features/credentials/second-factor.rules.js';
 import { UserError } from '../kernel/errors.js';
 import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
 import { type Problem, problemOf } from './error-pages.js';

@@ -6,16 +6,17 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BrowserKey } from '../features/proving/flows.queries.js';
 import type { ConsentAnswer } from '../features/redemption/redemption.service.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
+import { nextSignInStep } from '../features/sign-in/sign-in.states.js';
 import { RequestError, UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { keepSession, renewCookie, signingIn } from './browser-rights.js';
 import { isProblemCode, type Problem, problem, problemOf } from './error-pages.js';
+import { registerFactorPages } from './factor-pages.js';
+import { type FlowKind, type FlowRoute, shownFactors } from './flow-kind.js';
 import { checkForm, flowForm, formField, formToken } from './form-guard.js';
 import { leavingPage, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 import { appsPath, brandedFor, signInPage } from './tenant-pages.js';
-
-type FlowRoute = { Params: { flowId: string } };
 
 export function registerSignInFlowPages(server: FastifyInstance, tools: PageTools): void {
   const { signIn } = tools;
@@ -49,8 +50,23 @@ export function registerSignInFlowPages(server: FastifyInstance, tools: PageTool
     }),
   );
 
+  registerFactorPages(server, tools, signInKind(tools));
+
   // Reached by reloading an answer to a form from the address bar.
   server.get<FlowRoute>('/s/:flowId/*', (request, reply) => backToSignIn(reply, request.params.flowId));
+}
+
+function signInKind(tools: PageTools): FlowKind {
+  return {
+    purpose: 'SIGN_IN',
+    root: '/s',
+    async look(ctx, key) {
+      const { flow, tenant, methods } = await tools.signIn.flow(ctx, key);
+      const { tenantId, email } = flow;
+      return { branded: brandedFor(tenant, flow), tenantId, methods, email, declinePath: null };
+    },
+    goOn: (ctx, key, request, reply) => goOn(tools, ctx, key, request, reply),
+  };
 }
 
 /**
@@ -122,7 +138,9 @@ async function showSignIn(
   if (found?.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
   const csrf = formToken(ctx.secrets, flowForm(flowId, browserToken));
   const terms = await tools.signIn.shownTerms(ctx, view);
-  return tools.show(reply, signInPage(view, csrf, tools.setting(request), { found, terms }));
+  const isFactorDue = nextSignInStep(view) === 'secondFactor';
+  const factors = isFactorDue ? await shownFactors(tools, ctx, 'SIGN_IN', { flowId, browserToken }) : null;
+  return tools.show(reply, signInPage(view, csrf, tools.setting(request), { found, terms, factors }));
 }
 
 async function findSignIn({ signIn }: PageTools, ctx: RequestContext, key: BrowserKey): Promise<SignInView | null> {

@@ -19,13 +19,14 @@ import {
   appsPage,
   appsPath,
   type SignedIn,
+  type SignInStart,
   signedInPage,
   signedOutPage,
   signInPath,
   signInStartPage,
 } from './tenant-pages.js';
 
-type TenantRoute = { Params: { slug: string }; Querystring: { return_to?: unknown; prompt?: unknown } };
+type TenantRoute = { Params: { slug: string }; Querystring: { return_to?: unknown; prompt?: unknown; with?: unknown } };
 
 export function registerSignInPages(server: FastifyInstance, tools: PageTools): void {
   const of =
@@ -63,7 +64,7 @@ async function openSignIn(at: TenantRequest): Promise<FastifyReply> {
   const { tools, tenant, request, reply } = at;
   const returnTo = returnPath(request.query.return_to, tenant.slug, tools.publicUrl);
   const found = request.query.prompt === 'login' ? null : await findSession(at);
-  if (!found) return showStart(at, { returnTo, email: '' }, null);
+  if (!found) return showStart(at, { returnTo, email: '', withAccount: request.query.with === 'account' }, null);
   if (returnTo) return reply.redirect(returnTo, 303);
   return tools.show(reply, signedInPage(tenant, await signedIn(at, found), tools.setting(request), appsPath(tenant)));
 }
@@ -71,7 +72,7 @@ async function openSignIn(at: TenantRequest): Promise<FastifyReply> {
 /** The cookie comes with the page, so that a form is answered only from the browser that was shown it. */
 function showStart(
   { tools, ctx, tenant, request, reply }: TenantRequest,
-  typed: { returnTo: string | null; email: string },
+  typed: Omit<SignInStart, 'csrf'>,
   found: Problem | null,
 ): FastifyReply {
   const known = tools.browserCookie.read(request);
@@ -85,6 +86,7 @@ async function beginSignIn(at: TenantRequest): Promise<FastifyReply> {
   const { tools, ctx, tenant, request, reply } = at;
   const returnTo = returnPath(formField(request, 'returnTo'), tenant.slug, tools.publicUrl);
   const address = formField(request, 'email');
+  const withAccount = formField(request, 'with') === 'account';
   const browserToken = tools.browserCookie.read(request) ?? '';
   try {
     checkForm(ctx.secrets, request, signInForm(tenant.tenantId, browserToken));
@@ -97,12 +99,13 @@ async function beginSignIn(at: TenantRequest): Promise<FastifyReply> {
       browserToken,
       returnTo,
     });
+    if (withAccount) return reply.redirect(`${signInFlowPath(flowId)}/password`, 303);
     return reply.redirect(signInFlowPath(flowId, await firstPasscode(at, { flowId, browserToken })), 303);
   } catch (error) {
     const found = problemOf(error);
     if (found.status >= 500) throw error;
     if (found.retryAfterSeconds) reply.header('retry-after', found.retryAfterSeconds);
-    return showStart(at, { returnTo, email: address }, found);
+    return showStart(at, { returnTo, email: address, withAccount }, found);
   }
 }
 

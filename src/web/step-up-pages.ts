@@ -10,7 +10,7 @@ import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
 import { type Problem, problemOf } from './error-pages.js';
 import { checkForm, formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
-import { noFactorPage, type SecondFactorSetting, useCodePage, usePasskeyPage } from './second-factor-facts.js';
+import { type FactorSetting, noFactorPage, useCodePage, usePasskeyPage } from './second-factor-facts.js';
 import { appsPath, brandedFor } from './tenant-pages.js';
 
 type StepUpRoute = TenantRoute & { Querystring: { return_to?: unknown } };
@@ -83,15 +83,18 @@ async function confirmStep(
   }
 }
 
-function settingOf(
-  tools: PageTools,
-  { tenant, csrf }: Visit,
-  request: Request,
-  found: Problem | null,
-): SecondFactorSetting {
+function settingOf(tools: PageTools, { tenant, csrf }: Visit, request: Request, found: Problem | null): FactorSetting {
   const root = `/t/${tenant.slug}/second-factor`;
   const query = `?${new URLSearchParams({ return_to: returnTo(tools, tenant, request) })}`;
-  return { branded: brandedFor(tenant, tools.setting(request)), csrf, found, root, query };
+  return {
+    branded: brandedFor(tenant, tools.setting(request)),
+    csrf,
+    found,
+    root,
+    query,
+    declinePath: null,
+    flowPath: null,
+  };
 }
 
 function returnTo({ publicUrl }: PageTools, tenant: TenantPage, request: Request): string {

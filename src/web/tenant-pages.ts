@@ -1,5 +1,4 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
-import type { ShownTerms } from '../features/redemption/redemption.service.js';
 import type { Account } from '../features/sign-in/account.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
 import type { LiveSession } from '../features/sign-in/sessions.service.js';
@@ -17,9 +16,11 @@ import {
   problemPage,
   provePage,
   type Setting,
+  type StepFacts,
   type StepPage,
 } from './guest-pages.js';
 import type { Page } from './page.js';
+import { factorStepPage, noFactors } from './second-factor-facts.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
 export const accountPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/account`;
@@ -35,44 +36,63 @@ export interface SignInStart {
   csrf: string;
   returnTo: string | null;
   email: string;
+  /** They want to sign in by password or passkey. */
+  withAccount: boolean;
 }
 
 export function signInStartPage(tenant: TenantPage, start: SignInStart, setting: Setting, found: Problem | null): Page {
-  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant) };
+  const query = new URLSearchParams({ with: 'account', ...(start.returnTo && { return_to: start.returnTo }) });
+  const accountPath = start.withAccount ? null : `${signInPath(tenant)}?prompt=login&${query}`;
+  const facts = { ...start, ...alertFacts(found, setting.language), signInPath: signInPath(tenant), accountPath };
   return { ...page('sign-in-start', brandedFor(tenant, setting), facts), status: found?.status ?? 200 };
 }
 
 const flowPath = ({ id }: { id: string }): string => `/s/${id}`;
 
 /** By the name of the step that is due. */
-const stepPages: Record<SignInStepName, (view: SignInView, terms: ShownTerms | null) => StepPage> = {
+const stepPages: Record<SignInStepName, (view: SignInView, facts: StepFacts) => StepPage> = {
   prove: ({ flow, methods }) => {
     const [template, facts] = provePage(flow, methods, flowPath(flow));
     // Which account it was is said in the alert; there is no invited one to compare it with.
     return [template, { ...facts, signedInAs: null }];
   },
-  consent: ({ flow, tenant, terms: asked }, terms) => [
+  secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `${flowPath(flow)}/second-factor`),
+  consent: ({ flow, tenant, terms: asked }, { terms }) => [
     'consent',
     { ...agreementFacts({ ...tenant, terms: asked }, terms), email: flow.email, app: null, inviter: null },
   ],
-  terms: ({ tenant, terms: asked }, terms) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
+  terms: ({ tenant, terms: asked }, { terms }) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],
 };
+
+/** Everything is shown and agreed to; the session is opened by a click. */
+const donePage: StepPage = ['second-factor-done', {}];
+
+/** Why a proof leads to nothing; null: it does not. */
+function whyNot({ flow, guest }: SignInView): Problem | null {
+  if (flow.purpose !== 'SIGN_IN') return problem('PROOF_REQUIRED');
+  if (!guest) return problem('NOT_A_GUEST');
+  return guest.accountEnabled ? null : problem('ACCOUNT_DISABLED');
+}
 
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function signInPage(
   view: SignInView,
   csrf: string,
   setting: Setting,
-  { found = null, terms = null }: { found?: Problem | null; terms?: ShownTerms | null } = {},
+  { found = null, terms = null, factors = null }: Partial<StepFacts> & { found?: Problem | null } = {},
 ): Page {
   const { flow, tenant } = view;
   const branded = brandedFor(tenant, flow);
   if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { branded });
-  const [template, facts] = stepPages[nextSignInStep(view) ?? 'prove'](view, terms);
+  const step = nextSignInStep(view);
+  const startPath = flow.purpose === 'SIGN_IN' ? signInPath(tenant) : accountPath(tenant);
+  const refusal = step === null ? (found ?? whyNot(view)) : null;
+  if (refusal) return problemPage(refusal, setting, { branded, continueTo: startPath });
+  const [template, facts] = step ? stepPages[step](view, { terms, factors }) : donePage;
   const shared = {
     flowPath: flowPath(flow),
     declinePath: null,
-    startPath: flow.purpose === 'SIGN_IN' ? signInPath(tenant) : accountPath(tenant),
+    startPath,
     isAddressUnproven: flow.purpose === 'SIGN_IN',
     csrf,
     address: flow.email,

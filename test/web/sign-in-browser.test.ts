@@ -96,7 +96,7 @@ it('a guest signs in at the provider and comes back signed in, with one click he
   await addGuest(email);
   const { page, violations } = await openPage();
   await page.goto(`${gateway.url}/t/${tenant.slug}/sign-in`);
-  await page.keyboard.type(email);
+  await page.getByLabel('E-mail address').fill(email);
   await pressEnter(page);
   await look(page, 'provider');
   await clickButton(page, 'Continue with Fabrikam');

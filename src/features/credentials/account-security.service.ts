@@ -37,7 +37,7 @@ export interface AccountSecurityParts {
   passkeys: PasskeysService;
   secondFactors: SecondFactorsService;
   /** Whether routing offers a local account to this address, now. */
-  offersLocalAccount(db: Db, tenantId: string, emailKey: string): Promise<boolean>;
+  offersLocalAccount(db: Db, address: { tenantId: string; emailKey: string }): Promise<boolean>;
 }
 
 /** Recovery codes to be shown, now or never; null: there are some already. */
@@ -58,7 +58,7 @@ export class AccountSecurityService {
       credentials: await readCredentials(ctx.db, [owner.externalUserId]),
       factors,
       due: proofDue(visitor, factors, ctx.clock.now()),
-      hasLocalAccount: await this.#parts.offersLocalAccount(ctx.db, owner.tenantId, owner.emailKey),
+      hasLocalAccount: await this.#parts.offersLocalAccount(ctx.db, owner),
     };
   }
 
@@ -67,8 +67,7 @@ export class AccountSecurityService {
     const owner = await ownerOf(ctx.db, visitor);
     const prepared = await this.#parts.passwords.prepare(owner, password);
     await this.#change(ctx, visitor, async (tx) => {
-      if (!(await this.#parts.offersLocalAccount(tx.db, owner.tenantId, owner.emailKey)))
-        throw refuse('PROOF_REQUIRED');
+      if (!(await this.#parts.offersLocalAccount(tx.db, owner))) throw refuse('PROOF_REQUIRED');
       await this.#parts.passwords.set(tx, owner, prepared, ctx.clock.now());
     });
   }
@@ -88,7 +87,7 @@ export class AccountSecurityService {
     return this.#change(ctx, visitor, async (tx, owner) => {
       const now = ctx.clock.now();
       await this.#parts.passkeys.add(tx, owner, passkey, now);
-      const signsIn = await this.#parts.offersLocalAccount(tx.db, owner.tenantId, owner.emailKey);
+      const signsIn = await this.#parts.offersLocalAccount(tx.db, owner);
       if (signsIn) await linkLocalIdentity(tx, owner, now);
       return firstRecoveryCodes(ctx, tx, owner);
     });

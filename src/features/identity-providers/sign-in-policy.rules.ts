@@ -20,6 +20,9 @@ export const defaultSignInPolicy: Readonly<SignInPolicy> = { order: [...signInMe
 export function checkSignInPolicy(valid: Validation, { order, fallback }: SignInPolicy, ...path: string[]): void {
   if (order.length === 0) valid.add('REQUIRED', [...path, 'order'], 'Name at least one method.');
   if (new Set(order).size < order.length) valid.add('INVALID', [...path, 'order'], 'Name each method once.');
+  // An account here is set up by whoever has proven the address, and that takes a code.
+  if (order.includes('LOCAL') && !order.includes('EMAIL_PASSCODE'))
+    valid.add('INVALID', [...path, 'order'], 'LOCAL needs EMAIL_PASSCODE: accounts are set up with a proven address.');
   if (fallback !== 'NONE' && !order.includes(fallback))
     valid.add(
       'INVALID',

@@ -7,9 +7,6 @@ import type { OrganizationCandidate, ProviderCandidate } from '../identity-provi
 import { defaultSignInPolicy, type SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
 import { type PartnerRule, type Route, type RoutingFacts, routeIn } from './partner-routing.rules.js';
 
-/** Set by whoever builds what is behind LOCAL: before, it is offered to nobody. */
-const HAS_LOCAL_ACCOUNTS = false;
-
 /** The route of each of these domains. */
 export async function openRouting(
   db: Db,
@@ -80,7 +77,7 @@ export async function loadRouting(db: Db, tenantId: string, asked: readonly stri
     partners,
     candidates: [...candidates, ...presetProviders.flatMap(socialCandidates)],
     organizations: organizationCandidates(presetProviders, domains, organizations),
-    hasLocalAccounts: HAS_LOCAL_ACCOUNTS,
+    hasLocalAccounts: true,
   };
 }
 

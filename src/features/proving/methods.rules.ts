@@ -13,6 +13,16 @@ export function checkPasscodeOffered(methods: readonly Method[]): void {
   throw refuse('PROOF_REQUIRED', { message: 'Sign in at your organisation: no passcode is sent to this address.' });
 }
 
+/** @throws UserError PROOF_REQUIRED when an account at the gateway proves nothing for this address. */
+export function checkLocalOffered(methods: readonly Method[]): void {
+  if (isLocalOffered(methods)) return;
+  throw refuse('PROOF_REQUIRED', { message: 'No account at the gateway signs this address in. Choose another way.' });
+}
+
+export function isLocalOffered(methods: readonly Method[]): boolean {
+  return methods.some((method) => method.kind === 'LOCAL');
+}
+
 /** @throws UserError PROOF_REQUIRED when no provider vouches for this address. */
 export function requireProvider(methods: readonly Method[]): ProviderMethod {
   const provider = methods.find((method) => method.providerId !== null);

@@ -17,6 +17,10 @@ export interface Proof {
   displayName: string | null;
   /** The address it covers; null: none. */
   emailKey: string | null;
+  /** How the person was authenticated (RFC 8176); `fed`, by another provider, is not registered there but widely used. */
+  amr: string[];
+  /** It took a second factor as well. */
+  isMultiFactor: boolean;
 }
 
 /** The gateway vouches for a mailbox itself; the address stands for the person. */
@@ -27,6 +31,8 @@ export const passcodeProof = (emailKey: string): Proof => ({
   subject: emailKey,
   displayName: null,
   emailKey,
+  amr: ['otp'],
+  isMultiFactor: false,
 });
 
 /** The flow as it is with this proof. */
@@ -41,12 +47,9 @@ export function provenBy<F extends ProvingFlow>(flow: F, proof: Proof, now: Date
     proofSubject: proof.subject,
     proofDisplayName: usableName(proof.displayName),
     proofEmailKey: proof.emailKey,
+    amr: proof.amr,
+    secondFactorAt: proof.isMultiFactor ? now : null,
   };
-}
-
-/** Authentication Method Reference Values (RFC 8176); `fed`, by another provider, is not registered there but widely used. */
-function amrOf(kind: IdentityProviderKind): string[] {
-  return kind === 'EMAIL_PASSCODE' ? ['otp'] : ['fed'];
 }
 
 export async function recordProof(step: ProofStep, proof: Proof): Promise<void> {
@@ -54,7 +57,8 @@ export async function recordProof(step: ProofStep, proof: Proof): Promise<void> 
   await sql`
     update redemption_flow set status = 'PROVEN', proven_at = ${now}, proof_kind = ${proof.kind},
       proof_provider_id = ${proof.providerId}, proof_issuer = ${proof.issuer}, proof_subject = ${proof.subject},
-      proof_display_name = ${usableName(proof.displayName)}, proof_email_key = ${proof.emailKey}, amr = ${amrOf(proof.kind)}, mismatched_email = null
+      proof_display_name = ${usableName(proof.displayName)}, proof_email_key = ${proof.emailKey}, amr = ${proof.amr},
+      second_factor_at = ${proof.isMultiFactor ? now : null}, mismatched_email = null
     where id = ${flow.id}`.execute(tx.db);
   await sql`
     update invitation set proven_at = ${now} where id = ${flow.invitationId} and proven_at is null`.execute(tx.db);
@@ -78,9 +82,15 @@ export async function recordUnaddressed({ tx, flow }: ProofStep, identity: Unadd
     where id = ${flow.id}`.execute(tx.db);
 }
 
+const proofDetails: Record<IdentityProviderKind, string> = {
+  OIDC: 'By an identity provider.',
+  SAML: 'By an identity provider.',
+  EMAIL_PASSCODE: 'By a passcode sent to the address.',
+  LOCAL: 'By an account at the gateway.',
+};
+
 export function identityProven(by: IdentityProviderKind): GuestEvent {
-  const detail = by === 'EMAIL_PASSCODE' ? 'By a passcode sent to the address.' : 'By an identity provider.';
-  return { type: 'IDENTITY_PROVEN', detail };
+  return { type: 'IDENTITY_PROVEN', detail: proofDetails[by] };
 }
 
 const refusalDetails: Partial<Record<UserErrorCode, string>> = {

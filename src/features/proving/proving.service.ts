@@ -26,6 +26,7 @@ import { isProven } from './flow.states.js';
 import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
 import { loadMethods } from './methods.queries.js';
 import {
+  checkLocalOffered,
   checkPasscodeOffered,
   isEntitled,
   type Method,
@@ -46,6 +47,7 @@ import {
   signInIsOver,
   spendSignIn,
 } from './provider-sign-in.service.js';
+import { isTrustedInSecondFactor } from './second-factor-trust.queries.js';
 
 /** What one purpose brings along. */
 export interface ProvingGround {
@@ -130,6 +132,30 @@ export class ProvingService {
       return proveByPasscode(step, passcode, proofByPasscode(step, methods));
     });
     if (refusal) throw refusal;
+  }
+
+  /**
+   * By an account of the gateway's own.
+   * @param prove whether it is theirs; asked outside of any transaction.
+   * @throws what it throws; UserError PROOF_REQUIRED when no such account is offered.
+   */
+  async proveLocally(
+    ctx: RequestContext,
+    purpose: FlowPurpose,
+    key: BrowserKey,
+    prove: (address: { tenantId: string; emailKey: string }) => Promise<Proof>,
+  ): Promise<void> {
+    const ground = this.#ground(purpose);
+    const { flow, email, methods } = await ground.look(ctx, key);
+    checkLocalOffered(methods);
+    const emailKey = parseEmailAddress(email)?.key ?? '';
+    const proof = await prove({ tenantId: flow.tenantId, emailKey });
+    await ground.inStep(ctx, key, async (step) => {
+      ground.checkOpen(step);
+      checkLocalOffered(await methodsOf(step));
+      if (step.emailKey !== emailKey) throw refuse('PROOF_REQUIRED');
+      await recordProof(step, proof);
+    });
   }
 
   /** For browsers only. @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
@@ -264,7 +290,8 @@ export class ProvingService {
 
 /** Of who signed in before, where routing still says; or of the address alone. */
 function proofByPasscode({ flow: { unaddressedIdentity: identity }, emailKey }: ProofStep, methods: Method[]): Proof {
-  return identity && isEntitled(methods, identity) ? { ...identity, emailKey } : passcodeProof(emailKey);
+  if (!identity || !isEntitled(methods, identity)) return passcodeProof(emailKey);
+  return { ...identity, emailKey, amr: ['fed', 'otp'], isMultiFactor: false };
 }
 
 function methodsOf({ tx, flow: { tenantId, unaddressedIdentity }, emailKey }: ProofStep): Promise<Method[]> {
@@ -294,16 +321,31 @@ async function judgeIdentity(
     return null;
   }
   const emailKey = found === null ? step.emailKey : null;
-  if (refusal === null) await recordProof(step, { ...proofBy(method, identity), emailKey });
-  else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);
+  if (refusal === null) {
+    const isMultiFactor = await isSecondFactorTaken(step, method, identity);
+    await recordProof(step, { ...proofBy(method, identity), emailKey, ...howBy(isMultiFactor) });
+  } else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);
   return refusal;
 }
 
 function proofBy(
   { kind, providerId }: ProviderMethod,
   { issuer, subject, displayName }: ProvenIdentity,
-): Omit<Proof, 'emailKey'> {
+): Pick<Proof, 'kind' | 'providerId' | 'issuer' | 'subject' | 'displayName'> {
   return { kind, providerId, issuer, subject, displayName };
+}
+
+function howBy(isMultiFactor: boolean): Pick<Proof, 'amr' | 'isMultiFactor'> {
+  return { amr: isMultiFactor ? ['fed', 'mfa'] : ['fed'], isMultiFactor };
+}
+
+/** What a provider says of a second factor counts where it is trusted for it. */
+async function isSecondFactorTaken(
+  { tx, flow: { tenantId }, emailKey }: ProofStep,
+  { providerId }: ProviderMethod,
+  { isMultiFactor }: ProvenIdentity,
+): Promise<boolean> {
+  return isMultiFactor && isTrustedInSecondFactor(tx.db, { tenantId, providerId, emailKey });
 }
 
 /** @throws UserError when the answer that was kept is a refusal. */

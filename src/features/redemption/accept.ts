@@ -8,6 +8,7 @@ import { recordEvents } from '../../events/record-events.js';
 import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { isSecondFactorDue } from '../credentials/second-factor.rules.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
@@ -120,6 +121,7 @@ function checkAcceptable({ step: { flow, offer, now }, methods }: Acceptance): v
   if (!isProven(flow, now)) throw refuse('PROOF_REQUIRED');
   const proof = { kind: flow.proofKind, providerId: flow.proofProviderId, issuer: flow.proofIssuer };
   if (!isEntitled(methods, proof)) throw refuse('PROOF_REQUIRED', { message: ROUTED_ELSEWHERE });
+  if (isSecondFactorDue(flow, offer)) throw refuse('SECOND_FACTOR_REQUIRED', { message: SHOWN_IN_A_BROWSER });
   // A revoked key takes its open invitations along; one that merely expired does not.
   if (offer.inviterRevoked) throw refuse('INVITER_NOT_AUTHORIZED');
   // Its people are colleagues by now, and come in another way.
@@ -127,6 +129,8 @@ function checkAcceptable({ step: { flow, offer, now }, methods }: Acceptance): v
   if (!offer.accountEnabled) throw refuse('ACCOUNT_DISABLED');
 }
 
+const SHOWN_IN_A_BROWSER =
+  'A second factor is asked for. It is shown in a browser: open the link of the invitation there.';
 const ROUTED_ELSEWHERE = 'How this address signs in was changed in the meantime. Prove it once more.';
 
 function redeemed(step: Step): Step {

@@ -7,12 +7,14 @@ import type { Db } from '../../database/transaction.js';
 import { domainOf } from '../../kernel/email-address.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
+import { hasLocalIdentity } from '../credentials/local-identity.queries.js';
+import type { SecondFactorDemand } from '../credentials/second-factor.rules.js';
 import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { type Terms, termsInForce } from '../terms/terms.queries.js';
 import type { OfferState } from './redemption.states.js';
 
-export interface Offer extends OfferState {
+export interface Offer extends OfferState, SecondFactorDemand {
   invitationId: string;
   tenantId: string;
   externalUserId: string;
@@ -29,6 +31,8 @@ export interface Offer extends OfferState {
   message: string | null;
   language: Language;
   accountEnabled: boolean;
+  /** The guest has a password or a passkey here, from an earlier invitation. */
+  hasLocalAccount: boolean;
   /** What the invitation assigns when it is accepted. */
   appGrants: { appId: string; role: string | null }[];
   startedAt: Date | null;
@@ -62,6 +66,9 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
       split_part(i.email_key, '@', 2) = any(t.own_domains) as "isOwnDomain",
       coalesce(u.display_name, i.display_name) as "guestName", u.account_enabled as "accountEnabled",
+      t.second_factor_required as "secondFactorRequired",
+      exists (select from totp where totp.external_user_id = u.id) as "hasTotp",
+      ${hasLocalIdentity('u', 'i')} as "hasLocalAccount",
       (
         select coalesce(jsonb_agg(distinct jsonb_build_object('appId', g.app_id, 'role', g.role)), '[]')
         from invitation_grant g where g.invitation_id = i.id and g.app_id is not null

@@ -6,6 +6,7 @@
 import { refuse, type UserErrorCode } from '../../kernel/errors.js';
 import { Batch } from '../../request/batch.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { SecondFactorGround } from '../credentials/flow-second-factor.service.js';
 import { openLink } from '../invitations/invitation-link.service.js';
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
@@ -16,7 +17,7 @@ import { type AcceptCommand, acceptTogether } from './accept.js';
 import type { ConsentAnswer } from './consent.js';
 import { declineByLink, declineInFlow } from './decline.js';
 import { type Flow, findFlows, loadOffer, type Offer, redeemedIn } from './redemption.queries.js';
-import { linkRefusal, mayUndoDecline } from './redemption.states.js';
+import { linkRefusal, mayUndoDecline, nextRedemptionStep } from './redemption.states.js';
 import { type FlowHolder, openCurrentLink, startFlow } from './start.js';
 import { checkFlowOpen, type FlowView, flowIsOver, inStep, loadFlow, type Step } from './steps.js';
 
@@ -129,8 +130,9 @@ export class RedemptionService {
 async function viewFlow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
   const flow = await loadFlow(ctx, key);
   const offer = await loadOffer(ctx.db, flow.invitationId);
-  const { tenantId, emailKey } = offer;
-  const methods = await loadMethods(ctx.db, { tenantId, emailKey, unaddressedIdentity: flow.unaddressedIdentity });
+  const { tenantId, emailKey, hasLocalAccount } = offer;
+  const routed = await loadMethods(ctx.db, { tenantId, emailKey, unaddressedIdentity: flow.unaddressedIdentity });
+  const methods = routed.filter(({ kind }) => kind !== 'LOCAL' || hasLocalAccount);
   return { flow, offer, methods, isProven: isProven(flow, ctx.clock.now()) };
 }
 
@@ -143,6 +145,23 @@ const ground: ProvingGround = {
   inStep,
   checkOpen: (step: Step) => checkFlowOpen(step),
   judge: async (_step, _identity, addressRefusal) => addressRefusal,
+};
+
+/** The invitation says whose second factor it is. */
+export const redemptionFactors: SecondFactorGround = {
+  async whose(ctx, key) {
+    const view = await viewFlow(ctx, key);
+    checkFlowOpen({ ...view, now: ctx.clock.now() });
+    if (nextRedemptionStep(view) !== 'secondFactor') throw refuse('PROOF_REQUIRED');
+    const { tenantId, externalUserId } = view.offer;
+    return { tenantId, externalUserId };
+  },
+  inStep: (ctx, key, work) =>
+    inStep(ctx, key, (step) => {
+      checkFlowOpen(step);
+      if (!isProven(step.flow, step.now)) throw refuse('PROOF_REQUIRED');
+      return work(step);
+    }),
 };
 
 interface FlowQuery {

@@ -7,6 +7,7 @@
  */
 import { MINUTE } from '../../kernel/clock.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
+import { isSecondFactorDue, type SecondFactorDemand } from '../credentials/second-factor.rules.js';
 import { type InvitationState, mayTransition, refusalByStatus, statusAt } from '../invitations/invitation.states.js';
 import type { ProofState } from '../proving/flow.states.js';
 import { nextStep, type StepRule } from '../proving/flow-steps.rules.js';
@@ -50,12 +51,19 @@ export function flowRefusal(flow: FlowState, offer: OfferState, now: Date): User
  * What is shown until the invitation is accepted; `consent` is the last, and its click accepts. A further step is a name and
  * a line here, a page in `web/guest-pages.ts`, and a check in `accept.ts`.
  */
-export type RedemptionStep = 'prove' | 'consent';
+export type RedemptionStep = 'prove' | 'secondFactor' | 'consent';
 
-const redemptionSteps: readonly StepRule<RedemptionStep, { isProven: boolean }>[] = [
+export interface StepState {
+  isProven: boolean;
+  flow: { secondFactorAt: Date | null };
+  offer: SecondFactorDemand;
+}
+
+const redemptionSteps: readonly StepRule<RedemptionStep, StepState>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
+  { name: 'secondFactor', isDue: ({ flow, offer }) => isSecondFactorDue(flow, offer) },
 ];
 
-export function nextRedemptionStep(view: { isProven: boolean }): RedemptionStep {
+export function nextRedemptionStep(view: StepState): RedemptionStep {
   return nextStep(redemptionSteps, view) ?? 'consent';
 }

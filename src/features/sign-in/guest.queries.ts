@@ -1,13 +1,14 @@
 /** Who a proof is of. An accepted user is found by identity alone: an address signs nobody in who has one. */
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
+import type { SecondFactorDemand } from '../credentials/second-factor.rules.js';
 import type { ExternalUserState } from '../external-users/external-user.entity.js';
 import type { ProvingFlow } from '../proving/flows.queries.js';
 
 /** How a user came to be who was added without an invitation; such a user is found by a proven address, once. */
 export const ADDED_DIRECTLY = 'Direct';
 
-export interface Guest {
+export interface Guest extends SecondFactorDemand {
   externalUserId: string;
   /** Null: found by the address, and to be linked. */
   identityId: string | null;
@@ -29,8 +30,9 @@ export async function findProvenGuest(db: Db, flow: ProofOfFlow): Promise<Guest 
         and subject = ${proofSubject}
     )
     select u.id as "externalUserId", linked.id as "identityId", u.state, u.account_enabled as "accountEnabled", u.email,
-      u.display_name as "displayName"
-    from external_user u left join linked on linked.external_user_id = u.id
+      u.display_name as "displayName", t.second_factor_required as "secondFactorRequired",
+      exists (select from totp where totp.external_user_id = u.id) as "hasTotp"
+    from external_user u join tenant t on t.id = u.tenant_id left join linked on linked.external_user_id = u.id
     where u.tenant_id = ${tenantId} and (
       linked.id is not null
       or (not exists (select from linked) and u.email_key = ${proofEmailKey} and ${isWaitingFor('u')})

@@ -1,18 +1,20 @@
 /**
  * The steps of a guest who comes back (pure).
  *
- *   address --> prove --> consent (added directly, the first time) --> session
- *                    '--> terms (published since they were last agreed to) --'
+ *   address --> prove --> second factor (if due) --> consent (added directly, the first time) --> session
+ *                                               '--> terms (published since they were last agreed to) --'
  *
  * A further step is a name and a line here, a page in `web/tenant-pages.ts`, and its POST in `web/sign-in-flow-pages.ts`.
  */
+import { isSecondFactorDue } from '../credentials/second-factor.rules.js';
 import { nextStep, type StepRule } from '../proving/flow-steps.rules.js';
 import type { SignInView } from './sign-in-flow.js';
 
-export type SignInStepName = 'prove' | 'consent' | 'terms';
+export type SignInStepName = 'prove' | 'secondFactor' | 'consent' | 'terms';
 
 const signInSteps: readonly StepRule<SignInStepName, SignInView>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
+  { name: 'secondFactor', isDue: ({ flow, guest }) => guest !== null && isSecondFactorDue(flow, guest) },
   { name: 'consent', isDue: ({ guest }) => guest?.state === 'PENDING_ACCEPTANCE' },
   { name: 'terms', isDue: ({ terms }) => terms !== null },
 ];

@@ -6,6 +6,7 @@ import { UserError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { sessionBinding } from '../credentials/account-security.rules.js';
 import type { PasskeysService } from '../credentials/passkeys.service.js';
+import { amrOfFactor, type ShownFactor } from '../credentials/second-factor.rules.js';
 import { type SecondFactors, secondFactorsOf } from '../credentials/second-factors.queries.js';
 import type { SecondFactorsService } from '../credentials/second-factors.service.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
@@ -15,11 +16,6 @@ export interface StepUpParts {
   secondFactors: SecondFactorsService;
   passkeys: PasskeysService;
 }
-
-/** RFC 8176; a recovery code has no name there. */
-const amrOf = { otp: ['otp', 'mfa'], recovery: ['mfa'], passkey: ['pop', 'user', 'mfa'] };
-
-export type ShownFactor = keyof typeof amrOf;
 
 export class StepUpService {
   readonly #parts: StepUpParts;
@@ -54,7 +50,7 @@ export class StepUpService {
 
   /** Also right after a factor was set up, which shows it. @returns the session's new token. */
   shown(ctx: RequestContext, { id, tenantId }: LiveSession, factor: ShownFactor): Promise<string> {
-    const elevation = { amr: amrOf[factor], secondFactorAt: ctx.clock.now() };
+    const elevation = { amr: amrOfFactor[factor], secondFactorAt: ctx.clock.now() };
     return ctx.transaction(tenantId, (tx) => this.#parts.sessions.elevate(tx, id, elevation));
   }
 }

@@ -1,0 +1,79 @@
+/**
+ * A local account as a proof in a flow: by password, or by a passkey. It counts only where routing offers it for the
+ * address of the flow, and only for the account of that address. For an address without an account both fail as for one
+ * with the wrong password or passkey.
+ */
+import { sql } from 'kysely';
+import type { Db } from '../../database/transaction.js';
+import { refuse, UserError } from '../../kernel/errors.js';
+import type { RequestContext } from '../../request/request-context.js';
+import type { FlowPurpose } from '../proving/flow.entity.js';
+import type { BrowserKey } from '../proving/flows.queries.js';
+import type { Proof } from '../proving/proof.service.js';
+import type { ProvingService } from '../proving/proving.service.js';
+import { LOCAL_ISSUER, LOCAL_PROVIDER } from './local-identity.js';
+import type { PasskeysService } from './passkeys.service.js';
+import type { PasswordsService } from './passwords.service.js';
+import { amrOfFactor } from './second-factor.rules.js';
+
+export interface LocalProofParts {
+  proving: ProvingService;
+  passwords: PasswordsService;
+  passkeys: PasskeysService;
+}
+
+export class LocalProofService {
+  readonly #parts: LocalProofParts;
+
+  constructor(parts: LocalProofParts) {
+    this.#parts = parts;
+  }
+
+  /** @throws UserError PASSWORD_WRONG, PASSWORD_LOCKED, RATE_LIMITED; PROOF_REQUIRED when no local account is offered. */
+  provePassword(ctx: RequestContext, purpose: FlowPurpose, key: BrowserKey, password: string): Promise<void> {
+    return this.#parts.proving.proveLocally(ctx, purpose, key, async ({ tenantId, emailKey }) => {
+      const account = await this.#parts.passwords.verify(ctx, tenantId, emailKey, password);
+      if (account instanceof UserError) throw account;
+      return proofOf(emailKey, { amr: ['pwd'], isMultiFactor: false });
+    });
+  }
+
+  /** What the browser looks for. Names no passkey: the page is shown to whoever types the address. Reads only. */
+  passkeyOptions(ctx: RequestContext, tenantId: string, key: BrowserKey) {
+    return this.#parts.passkeys.requestOptions(ctx, tenantId, null, signInBinding(key));
+  }
+
+  /** A passkey is two factors: it is had, and it wants the person. @throws UserError PASSKEY_REFUSED, PROOF_REQUIRED. */
+  provePasskey(ctx: RequestContext, purpose: FlowPurpose, key: BrowserKey, answer: string): Promise<void> {
+    return this.#parts.proving.proveLocally(ctx, purpose, key, async ({ tenantId, emailKey }) => {
+      const { externalUserId } = await this.#parts.passkeys.use(ctx, tenantId, null, signInBinding(key), answer);
+      const isTheirs = await hasLocalIdentity(ctx.db, { tenantId, externalUserId, emailKey });
+      if (!isTheirs) throw refuse('PASSKEY_REFUSED', { detail: 'of another account than that of the address' });
+      return proofOf(emailKey, { amr: amrOfFactor.passkey, isMultiFactor: true });
+    });
+  }
+}
+
+function proofOf(emailKey: string, how: Pick<Proof, 'amr' | 'isMultiFactor'>): Proof {
+  const identity = { providerId: LOCAL_PROVIDER, issuer: LOCAL_ISSUER, subject: emailKey };
+  return { kind: 'LOCAL', ...identity, displayName: null, emailKey, ...how };
+}
+
+interface LocalUser {
+  tenantId: string;
+  externalUserId: string;
+  emailKey: string;
+}
+
+async function hasLocalIdentity(db: Db, { tenantId, externalUserId, emailKey }: LocalUser): Promise<boolean> {
+  const { rows } = await sql`
+    select from identity
+    where tenant_id = ${tenantId} and identity_provider_id = ${LOCAL_PROVIDER} and issuer = ${LOCAL_ISSUER}
+      and subject = ${emailKey} and external_user_id = ${externalUserId}`.execute(db);
+  return rows.length > 0;
+}
+
+/** Another than that of a second factor in the same flow, so that one answer does not serve for both. */
+function signInBinding({ flowId }: BrowserKey): string {
+  return `flow-sign-in/${flowId}`;
+}

@@ -47,6 +47,8 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { RolesResolver, TenantRolesResolver } from './features/operators/roles.resolver.js';
+import { RolesService } from './features/operators/roles.service.js';
 import { lockOutWarnings } from './features/partners/locked-out.queries.js';
 import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
 import { PartnersService } from './features/partners/partners.service.js';
@@ -123,6 +125,8 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantAppsResolver(),
     new AppAssignmentsResolver(new AppAssignmentsService(reviewAccess)),
     new AppAssignmentListResolver(),
+    new RolesResolver(new RolesService()),
+    new TenantRolesResolver(),
     new ExternalUserAppAssignmentsResolver(),
     new IdentityProvidersResolver(
       new IdentityProvidersService({ allowPrivateProviders, saml }),

@@ -90,6 +90,13 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   prepareSamlKey: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
   switchSamlKey: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  assignRole: (own, { tenantId, externalUserId, groupId, appId }) => [
+    { input: { tenantId, role: 'READER', externalUserId: own.externalUserId } },
+    { input: { tenantId: own.tenantId, role: 'READER', externalUserId } },
+    { input: { tenantId: own.tenantId, role: 'READER', groupId } },
+    { input: { tenantId: own.tenantId, role: 'READER', appId } },
+  ],
+  unassignRole: (_, { roleAssignmentId }) => [{ input: { roleAssignmentId } }],
   createPartner: (_, { tenantId }) => [{ input: { tenantId, displayName: 'Intruder', domains: ['intruder.example'] } }],
   updatePartner: (_, { partnerId }) => [{ input: { partnerId, signInPolicy } }],
   deletePartner: (_, { partnerId }) => [{ input: { partnerId } }],

@@ -217,9 +217,7 @@ it('no sentence for pages is left unused', () => {
   for (const code of problemCodes) for (const part of ['title', 'text']) used.add(`web.problem.${code}.${part}`);
   const catalogue = JSON.parse(readFileSync(join(templates, 'locales/en.json'), 'utf8')) as { web: object };
   // Looked up by a name that is known at run time only: `web.openid.consent.scopes.${scope}`.
-  const code = ['web', 'openid-provider'].flatMap((folder) =>
-    sourcesIn(join(import.meta.dirname, '../../src', folder)),
-  );
+  const code = sourcesIn(join(import.meta.dirname, '../../src/openid-provider'));
   const prefixes = [...code.join('\n').matchAll(/`(web\.[\w.]+\.)\$\{/g)].map(([, prefix = '']) => prefix);
   const isUsed = (key: string) => used.has(key) || prefixes.some((prefix) => key.startsWith(prefix));
   expect(keysOf(catalogue.web, 'web').filter((key) => !isUsed(key))).toEqual([]);

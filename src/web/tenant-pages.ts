@@ -99,8 +99,13 @@ export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Settin
   return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), apps });
 }
 
-export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
-  return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
+/** @param provider where the person may still be signed in; null: nowhere we know. */
+export function signedOutPage(
+  tenant: TenantPage,
+  setting: Setting,
+  provider: { name: string; path: string } | null,
+): Page {
+  return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant), provider });
 }
 
 function sessionFacts(tenant: TenantPage, { guest, csrf }: SignedIn): Record<string, unknown> {

@@ -13,8 +13,8 @@ import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
-import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate } from './page.js';
-import { factorStepPage, noFactors, type ShownFactors } from './second-factor-facts.js';
+import { factorStepPage, noFactors, type ShownFactors } from './factor-step.js';
+import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate, type StepPage } from './page.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
@@ -77,6 +77,7 @@ export function flowPage(
     flowPath: `/r/${flow.id}`,
     declinePath: `/r/${flow.id}/decline`,
     startPath: null,
+    isAddressUnproven: false,
     csrf,
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),
@@ -100,8 +101,6 @@ const stepPages: Record<RedemptionStep, (view: FlowView, facts: StepFacts) => St
     { ...inviterFacts(offer), email: offer.email, app: offer.appName, ...agreementFacts(offer, terms) },
   ],
 };
-
-export type StepPage = [PageTemplate, Record<string, unknown>];
 
 /** What a flow of any purpose shows to somebody who has still to prove who they are. */
 export function provePage(

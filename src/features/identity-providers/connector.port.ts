@@ -123,8 +123,8 @@ export interface Connector<
 }
 
 export interface LogoutRequest {
-  /** Registered with the provider: where the browser comes back to. */
-  returnTo: string;
+  /** Registered with the provider: where the browser comes back to. Null: it stays there. */
+  returnTo: string | null;
   /** The address of who signs out, so that the provider need not ask; null: unknown. */
   logoutHint: string | null;
 }

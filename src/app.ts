@@ -48,6 +48,8 @@ import { ObservedProving } from './features/proving/observed-proving.service.js'
 import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
 import { redemptionFactors } from './features/redemption/redemption.service.js';
+import { AccountService } from './features/sign-in/account.service.js';
+import { DeparturesService } from './features/sign-in/departures.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { signInFactors } from './features/sign-in/sign-in-factors.js';
@@ -76,6 +78,7 @@ import { registerInteractionPages } from './openid-provider/interaction-pages.js
 import { Issuers } from './openid-provider/issuers.js';
 import { mountIssuers } from './openid-provider/mount.js';
 import { openIdTasks } from './openid-provider/openid-tasks.js';
+import { OperatorTokens } from './openid-provider/operator-tokens.js';
 import { forgetExpiredPayloads } from './openid-provider/payload-adapter.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { RateLimits } from './request/rate-limits.js';
@@ -215,14 +218,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     tracing,
     observe: metrics.observeRequest,
   });
-  const authenticate = (authorization: string | undefined) => credentials.authenticate(authorization);
+  const operatorTokens = new OperatorTokens(ground, issuers, publicUrl);
+  const authenticate = async (authorization: string | undefined) =>
+    (await operatorTokens.authenticate(authorization)) ?? credentials.authenticate(authorization);
   sockets = await registerGraphqlSocket(server, {
     schema,
     ground,
     tracing,
     maxSocketsPerCredential: config.limits.socketsPerApiKey,
     authenticate,
-    current: (actor) => credentials.current(actor),
+    current: (actor) => (actor.kind === 'OPERATOR' ? operatorTokens : credentials).current(actor),
     onAccessChange: (listener) => credentials.onChange(listener),
   });
   const graphql = await registerGraphqlHttp(server, {
@@ -247,6 +252,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     limits,
     sessions,
+    account: new AccountService(sessions, new DeparturesService(sessions)),
     accountSecurity,
     stepUp,
     localProof,

@@ -9,6 +9,7 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
+import { bearsOperatorRole } from '../operators/operator-rights.queries.js';
 import { unlinkUnusedLocalIdentity } from './local-identity.js';
 import { takeRecoveryCode } from './recovery-codes.service.js';
 import { hasSecondFactor, secondFactorsOf } from './second-factors.queries.js';
@@ -59,13 +60,14 @@ export class SecondFactorsService {
   /**
    * By an operator, for whoever lost theirs: passkeys, authenticator app and recovery codes are gone, the password stays.
    * @returns the user's id.
-   * @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app: who takes the factor away is a
+   * @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app, without ROLE_WRITE when an operator's: who takes the factor away is a
    * step away from being that user.
    */
   async reset(ctx: RequestContext, externalUserId: string): Promise<string> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
       if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
+      if (await bearsOperatorRole(tx.db, externalUserId)) requirePermission(ctx.actor, 'ROLE_WRITE');
       await sql`delete from passkey where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from totp where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from recovery_code where external_user_id = ${externalUserId}`.execute(tx.db);
@@ -78,7 +80,7 @@ export class SecondFactorsService {
 }
 
 /** By themselves or by a group. */
-async function bearsRole({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<boolean> {
+export async function bearsRole({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<boolean> {
   const { rows } = await sql`
     select from app_assignment where external_user_id = ${externalUserId} and role is not null
     union all

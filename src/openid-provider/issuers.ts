@@ -15,8 +15,7 @@ import { systemActor } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import type { OutboundFetch } from '../outbound/outbound-client.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
-import type { BackchannelLogout } from './access-end.js';
-import { logoutByJobs } from './backchannel-logout.js';
+import { logoutByJobs, type TellLogout } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import { grantId } from './interaction-policy.js';
@@ -45,8 +44,7 @@ export interface Issuer {
   publicKeys: JWK[];
   /** What the grant of a guest's session to an app is called. */
   grantIdOf(session: GuestSession, appId: string): string;
-  /** Tells an app that a sign-in has ended; does nothing when it does not want to know any more. @throws when it fails */
-  tellLogout(logout: Omit<BackchannelLogout, 'tenantId'>): Promise<void>;
+  tellLogout: TellLogout;
   /** node:http's. */
   handle: ReturnType<Provider['callback']>;
 }

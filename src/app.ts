@@ -185,6 +185,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     passwords,
     passkeys,
     secondFactors,
+    endOtherSessions: (tx, visitor) => sessions.endOthersThan(tx, visitor, 'PASSWORD_CHANGED'),
     offersLocalAccount: async (db, address) => isLocalOffered(await loadMethods(db, address)),
   });
   const schema = await buildApiSchema(

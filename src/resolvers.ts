@@ -36,6 +36,8 @@ import {
   TenantIdentityProvidersResolver,
 } from './features/identity-providers/identity-providers.resolver.js';
 import { IdentityProvidersService } from './features/identity-providers/identity-providers.service.js';
+import { SamlKeysResolver } from './features/identity-providers/saml-keys.resolver.js';
+import { SamlKeysService } from './features/identity-providers/saml-keys.service.js';
 import type { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { InvitationStatisticsResolver } from './features/invitations/invitation-statistics.resolver.js';
 import {
@@ -131,6 +133,7 @@ export function createResolvers(parts: ResolverParts): object[] {
       publicUrl,
       lockOutWarnings,
     ),
+    new SamlKeysResolver(new SamlKeysService()),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),

@@ -4,6 +4,7 @@ import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import { type Problem, problem } from './error-pages.js';
+import { factorStepPage, noFactors } from './factor-step.js';
 import {
   agreementFacts,
   alertFacts,
@@ -13,10 +14,8 @@ import {
   provePage,
   type Setting,
   type StepFacts,
-  type StepPage,
 } from './guest-pages.js';
-import type { Page } from './page.js';
-import { factorStepPage, noFactors } from './second-factor-facts.js';
+import type { Page, StepPage } from './page.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
 export const appsPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/apps`;

@@ -87,6 +87,8 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
     { input: { identityProviderId, oidc: { issuer: 'https://login.intruder.example' } } },
     { input: { identityProviderId, saml } },
   ],
+  prepareSamlKey: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
+  switchSamlKey: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
   deleteIdentityProvider: (_, { identityProviderId }) => [{ input: { identityProviderId } }],
   assignRole: (own, { tenantId, externalUserId, groupId, appId }) => [
     { input: { tenantId, role: 'READER', externalUserId: own.externalUserId }, field: ['tenantId'] },

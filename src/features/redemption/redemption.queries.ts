@@ -11,6 +11,7 @@ import { hashToken } from '../../kernel/secrets.js';
 import { hasLocalIdentity } from '../credentials/local-identity.queries.js';
 import type { SecondFactorDemand } from '../credentials/second-factor.rules.js';
 import { rolesOfUser } from '../operators/operator-rights.queries.js';
+import { isRedeemedAutomatically } from '../partners/partners.queries.js';
 import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { type Terms, termsInForce } from '../terms/terms.queries.js';
@@ -30,6 +31,8 @@ export interface Offer extends OfferState, SecondFactorDemand {
   inviterRevoked: boolean;
   /** The address is of the tenant itself, by now. */
   isOwnDomain: boolean;
+  /** The tenant and the guest's organisation have agreed: the guest is not asked for consent. */
+  isAutomatic: boolean;
   message: string | null;
   language: Language;
   accountEnabled: boolean;
@@ -83,6 +86,7 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
+      ${isRedeemedAutomatically(sql`i.tenant_id`, sql`i.email_key`)} and terms.version is null as "isAutomatic",
       t.terms_of_use_url as "termsOfUseUrl", to_jsonb(terms) as terms, a.display_name as "appName",
       case when i.redirect_url = any(a.redirect_uris) then i.redirect_url
         when a.initiate_login_url is not null then '/t/' || t.slug || '/apps/' || a.id || '/open'

@@ -156,6 +156,15 @@ export class SessionsService {
     return this.#end(tx, sql`external_user_id = ${externalUserId}`, reason);
   }
 
+  /** All of the same person but this one. */
+  endOthersThan(
+    tx: Tx,
+    { id, externalUserId }: Pick<LiveSession, 'id' | 'externalUserId'>,
+    reason: SessionEndReason,
+  ): Promise<void> {
+    return this.#end(tx, sql`external_user_id = ${externalUserId} and id <> ${id}`, reason);
+  }
+
   async #end(tx: Tx, which: RawBuilder<unknown>, reason: SessionEndReason): Promise<void> {
     const { rows } = await sql<EndedSession>`
       update guest_session set ended_at = ${this.#options.clock.now()}, end_reason = ${reason}

@@ -15,6 +15,7 @@ import { systemActor } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import type { OutboundFetch } from '../outbound/outbound-client.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
+import { noteUse } from './app-use.js';
 import { logoutByJobs, type TellLogout } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
@@ -119,6 +120,7 @@ export class Issuers {
     provider.proxy = true;
     compareSecretsByHash(provider, ground.clock);
     provider.use(requestFrame({ provider, tenantId, publicUrl, context, sessions, views }));
+    provider.on('authorization.success', (ctx) => noteUse(context(), ctx));
     provider.on('grant.error', (ctx) => noteReuse(context(), ctx));
     provider.on('server_error', (_ctx, error) =>
       ground.log.error({ tenantId, error: describeFault(error) }, 'the OpenID Provider failed'),

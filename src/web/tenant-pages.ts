@@ -3,6 +3,7 @@ import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.quer
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
+import { dateInWords } from '../mail/time-words.js';
 import { type Problem, problem } from './error-pages.js';
 import { factorStepPage, noFactors } from './factor-step.js';
 import {
@@ -94,8 +95,25 @@ export function signedInPage(tenant: TenantPage, signedIn: SignedIn, setting: Se
   return page('signed-in', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), continueTo });
 }
 
-export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, apps: readonly GuestApp[]): Page {
-  return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), apps });
+/** More than fit on a screen are searched. */
+const MANY_APPS = 8;
+
+export interface GuestApps {
+  /** '': all of them. */
+  search: string;
+  found: readonly GuestApp[];
+}
+
+export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, { search, found }: GuestApps): Page {
+  const { language } = setting;
+  const apps = found.map(({ displayName, openPath, lastUsedAt }) => ({
+    displayName,
+    openPath,
+    lastUsed: lastUsedAt && dateInWords(language, lastUsedAt),
+  }));
+  const isSearched = search !== '' || apps.length > MANY_APPS;
+  const facts = { apps, search, isSearched, appsPath: appsPath(tenant) };
+  return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), ...facts });
 }
 
 export function signedOutPage(tenant: TenantPage, setting: Setting): Page {

@@ -48,6 +48,8 @@ import { ObservedProving } from './features/proving/observed-proving.service.js'
 import type { ProvingOptions } from './features/proving/proving.service.js';
 import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
 import { redemptionFactors } from './features/redemption/redemption.service.js';
+import { AccountService } from './features/sign-in/account.service.js';
+import { DeparturesService } from './features/sign-in/departures.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { signInFactors } from './features/sign-in/sign-in-factors.js';
@@ -250,6 +252,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     limits,
     sessions,
+    account: new AccountService(sessions, new DeparturesService(sessions)),
     accountSecurity,
     stepUp,
     localProof,

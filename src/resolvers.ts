@@ -62,8 +62,11 @@ import {
   RedemptionEventsResolver,
   TenantEventsResolver,
 } from './features/redemption/redemption-events.resolver.js';
+import { DeparturesService } from './features/sign-in/departures.service.js';
 import { DirectUsersResolver } from './features/sign-in/direct-users.resolver.js';
 import { DirectUsersService } from './features/sign-in/direct-users.service.js';
+import { DirectoryResolver } from './features/sign-in/directory.resolver.js';
+import { ResetRedemptionService } from './features/sign-in/reset-redemption.service.js';
 import { ExternalUserSessionsResolver, SessionsResolver } from './features/sign-in/sessions.resolver.js';
 import type { SessionsService } from './features/sign-in/sessions.service.js';
 import type { TenantCache } from './features/tenants/tenant-cache.service.js';
@@ -153,6 +156,10 @@ export function createResolvers(parts: ResolverParts): object[] {
     new RedemptionEventsResolver(),
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
+    new DirectoryResolver(
+      new DeparturesService(sessions),
+      new ResetRedemptionService({ sessions, tenants, limits: mailLimits, publicUrl }),
+    ),
     new DirectUsersResolver(new DirectUsersService(tenants), publicUrl),
     new SessionsResolver(sessions),
     new ExternalUserSessionsResolver(sessions),

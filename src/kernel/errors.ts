@@ -49,6 +49,7 @@ const userErrorTexts = {
   SECOND_FACTOR_WRONG: 'This code is not right. Wait for the next one and enter it, or use a recovery code.',
   SECOND_FACTOR_LOCKED: 'Too many wrong codes. Try again later.',
   IDENTITY_MISMATCH: 'You signed in with another account than the one invited. Switch accounts and try again.',
+  LAST_IDENTITY: 'This is the only way to sign in that is left. Add another one first.',
   NOT_A_GUEST:
     'Nobody here signs in with this account. Use the account you accepted with, or open the link in your invitation first.',
   IDENTITY_UNVERIFIED:

@@ -45,6 +45,11 @@ export function dateInWords(language: Language, date: Date): string {
   return formatters[language].date.format(date);
 }
 
+/** `20 November 2026 at 14:05 UTC` */
+export function momentInWords(language: Language, date: Date): string {
+  return formatters[language].dateAndTime.format(date);
+}
+
 /** `10 minutes` */
 export function minutesInWords(language: Language, minutes: number): string {
   return formatters[language].minutes.format(minutes);

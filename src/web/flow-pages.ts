@@ -183,16 +183,23 @@ const afterProvider: Record<FlowPurpose, AfterProvider> = {
     if (refusal === null) await renewCookie(tools, ctx, reply, key.browserToken);
     return backToFlow(reply, key.flowId, refusal);
   },
-  async SIGN_IN({ tools, ctx, key, request, reply }, refusal) {
-    if (refusal !== null) return backToSignIn(reply, key.flowId, refusal);
-    try {
-      return await goOn(tools, ctx, key, request, reply);
-    } catch (error) {
-      if (error instanceof UserError) return backToSignIn(reply, key.flowId, error.code);
-      throw error;
-    }
-  },
+  SIGN_IN: onwards,
+  LINK_IDENTITY: onwards,
+  CHANGE_ADDRESS: onwards,
 };
+
+async function onwards(
+  { tools, ctx, key, request, reply }: BackFromProvider,
+  refusal: UserErrorCode | null,
+): Promise<FastifyReply> {
+  if (refusal !== null) return backToSignIn(reply, key.flowId, refusal);
+  try {
+    return await goOn(tools, ctx, key, request, reply);
+  } catch (error) {
+    if (error instanceof UserError) return backToSignIn(reply, key.flowId, error.code);
+    throw error;
+  }
+}
 
 /** Spends the state and records the proof; nothing is accepted by coming back. Says what failed on the flow's own page. */
 async function finishSignIn(

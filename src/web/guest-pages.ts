@@ -77,6 +77,7 @@ export function flowPage(
     flowPath: `/r/${flow.id}`,
     declinePath: `/r/${flow.id}/decline`,
     startPath: null,
+    isAddressUnproven: false,
     csrf,
     ...alertFacts(alert, offer.language),
     address: maskEmailAddress(offer.email),

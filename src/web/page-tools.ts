@@ -5,6 +5,7 @@ import type { FlowSecondFactorService } from '../features/credentials/flow-secon
 import type { LocalProofService } from '../features/credentials/local-proof.service.js';
 import type { ProvingService } from '../features/proving/proving.service.js';
 import type { RedemptionService } from '../features/redemption/redemption.service.js';
+import type { AccountService } from '../features/sign-in/account.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { StepUpService } from '../features/sign-in/step-up.service.js';
@@ -23,6 +24,7 @@ export interface PageServices {
   signIn: SignInService;
   sessions: SessionsService;
   unsubscriptions: UnsubscriptionsService;
+  account: AccountService;
   accountSecurity: AccountSecurityService;
   stepUp: StepUpService;
   limits: RateLimits;

@@ -29,6 +29,8 @@ export const pageTemplates = [
   'signed-in',
   'signed-out',
   'apps',
+  'account',
+  'left',
   'openid-error',
   'openid-access',
   'openid-consent',

@@ -10,6 +10,7 @@ import { stranger } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import { networkOf } from '../kernel/network.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
+import { registerAccountPages } from './account-pages.js';
 import { BrowserCookie } from './browser-cookie.js';
 import { registerClientKeys } from './client-keys.js';
 import { problemOf } from './error-pages.js';
@@ -69,6 +70,7 @@ export async function registerPages(server: FastifyInstance, options: PagesOptio
     registerLinkPages(pages, tools);
     registerFlowPages(pages, tools);
     registerSamlPages(pages, tools);
+    registerAccountPages(pages, tools);
     registerClientKeys(pages, tools);
     registerUnsubscribePages(pages, tools);
     registerSecurityPages(pages, tools);

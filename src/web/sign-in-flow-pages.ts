@@ -84,8 +84,8 @@ export async function goOn(
   const { flow, tenant } = await tools.signIn.flow(ctx, key);
   const done = await tools.signIn.finish(ctx, key, answer, signingIn(tools, request, flow.tenantId));
   await renewCookie(tools, ctx, reply, key.browserToken);
-  if (!done.opened) return backToSignIn(reply, key.flowId);
-  keepSession(tools, reply, done.opened);
+  if (done.due !== null) return backToSignIn(reply, key.flowId);
+  if (done.opened) keepSession(tools, reply, done.opened);
   return reply.redirect(flow.returnTo ?? appsPath(tenant), 303);
 }
 

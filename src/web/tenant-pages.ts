@@ -1,9 +1,14 @@
 /** The pages of a tenant for guests who come back, pure: signing in step by step, the apps, signed out. */
+import type { Account } from '../features/sign-in/account.service.js';
 import type { GuestApp, SignedInGuest } from '../features/sign-in/apps-page.queries.js';
+import type { LiveSession } from '../features/sign-in/sessions.service.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
-import { dateInWords } from '../mail/time-words.js';
+
+import type { Language } from '../kernel/languages.js';
+import { dateInWords, momentInWords } from '../mail/time-words.js';
+
 import { type Problem, problem } from './error-pages.js';
 import { factorStepPage, noFactors } from './factor-step.js';
 import {
@@ -19,6 +24,7 @@ import {
 import type { Page, StepPage } from './page.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
+export const accountPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/account`;
 export const appsPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/apps`;
 
 export const brandedFor = (tenant: TenantPage, { language }: Pick<Setting, 'language'>): Branded => ({
@@ -62,6 +68,13 @@ const stepPages: Record<SignInStepName, (view: SignInView, facts: StepFacts) => 
 /** Everything is shown and agreed to; the session is opened by a click. */
 const donePage: StepPage = ['second-factor-done', {}];
 
+/** Why a proof leads to nothing; null: it does not. */
+function whyNot({ flow, guest }: SignInView): Problem | null {
+  if (flow.purpose !== 'SIGN_IN') return problem('PROOF_REQUIRED');
+  if (!guest) return problem('NOT_A_GUEST');
+  return guest.accountEnabled ? null : problem('ACCOUNT_DISABLED');
+}
+
 /** @param found what went wrong in the step before, shown on the page where it can be mended. */
 export function signInPage(
   view: SignInView,
@@ -73,11 +86,15 @@ export function signInPage(
   const branded = brandedFor(tenant, flow);
   if (!view.isProven && view.methods.length === 0) return problemPage(problem('NO_METHOD'), setting, { branded });
   const step = nextSignInStep(view);
+  const startPath = flow.purpose === 'SIGN_IN' ? signInPath(tenant) : accountPath(tenant);
+  const refusal = step === null ? (found ?? whyNot(view)) : null;
+  if (refusal) return problemPage(refusal, setting, { branded, continueTo: startPath });
   const [template, facts] = step ? stepPages[step](view, { terms, factors }) : donePage;
   const shared = {
     flowPath: flowPath(flow),
     declinePath: null,
-    startPath: signInPath(tenant),
+    startPath,
+    isAddressUnproven: flow.purpose === 'SIGN_IN',
     csrf,
     address: flow.email,
     ...alertFacts(found, flow.language),
@@ -92,7 +109,10 @@ export interface SignedIn {
 }
 
 export function signedInPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, continueTo: string): Page {
-  return page('signed-in', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), continueTo });
+  return page('signed-in', brandedFor(tenant, settingOf(signedIn.guest, setting)), {
+    ...sessionFacts(tenant, signedIn),
+    continueTo,
+  });
 }
 
 /** More than fit on a screen are searched. */
@@ -105,25 +125,94 @@ export interface GuestApps {
 }
 
 export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, { search, found }: GuestApps): Page {
-  const { language } = setting;
+  const inTheirs = settingOf(signedIn.guest, setting);
   const apps = found.map(({ displayName, openPath, lastUsedAt }) => ({
     displayName,
     openPath,
-    lastUsed: lastUsedAt && dateInWords(language, lastUsedAt),
+    lastUsed: lastUsedAt && dateInWords(inTheirs.language, lastUsedAt),
   }));
   const isSearched = search !== '' || apps.length > MANY_APPS;
   const facts = { apps, search, isSearched, appsPath: appsPath(tenant) };
-  return page('apps', brandedFor(tenant, setting), { ...sessionFacts(tenant, signedIn), ...facts });
+  return page('apps', brandedFor(tenant, inTheirs), { ...sessionFacts(tenant, signedIn), ...facts });
+}
+
+export interface AccountFacts {
+  account: Account;
+  session: LiveSession;
+  csrf: string;
+}
+
+/** @param found what went wrong in the step before. */
+export function accountPage(
+  tenant: TenantPage,
+  { account, session, csrf }: AccountFacts,
+  setting: Setting,
+  found: Problem | null,
+): Page {
+  const { guest, identities, sessions, due } = account;
+  const inTheirs = settingOf(guest, setting);
+  const { language } = inTheirs;
+  const root = accountPath(tenant);
+  const facts = {
+    ...sessionFacts(tenant, { guest, csrf }),
+    ...alertFacts(found, language),
+    root,
+    appsPath: appsPath(tenant),
+    email: guest.email,
+    displayName: guest.displayName,
+    languages: languageChoices(guest.preferredLanguage),
+    provePath: due && provePath(tenant, due, root),
+    proveBySecondFactor: due === 'SECOND_FACTOR',
+    identities: identities.map(({ id, kind, providerName, address, linkedAt }) => ({
+      id,
+      address,
+      isLocal: kind === 'LOCAL',
+      provider: providerName,
+      since: dateInWords(language, linkedAt),
+      mayUnlink: due === null && identities.length > 1 && kind !== 'LOCAL' && id !== session.identityId,
+    })),
+    sessions: sessions.map(({ id, device, lastSeenAt }) => ({
+      id,
+      device,
+      isThis: id === session.id,
+      lastSeen: momentInWords(language, lastSeenAt),
+    })),
+  };
+  return { ...page('account', brandedFor(tenant, inTheirs), facts), status: found?.status ?? 200 };
+}
+
+/** Each in its own words. */
+const languageNames: Record<Language, string> = { en: 'English', ko: '한국어' };
+
+function languageChoices(preferred: Language | null) {
+  const choices = Object.entries(languageNames).map(([value, name]) => ({ value, name, chosen: value === preferred }));
+  return [{ value: '', name: null, chosen: preferred === null }, ...choices];
+}
+
+function provePath(tenant: TenantPage, due: 'SIGN_IN' | 'SECOND_FACTOR', returnTo: string): string {
+  const query = new URLSearchParams({ return_to: returnTo });
+  if (due === 'SECOND_FACTOR') return `/t/${tenant.slug}/second-factor?${query}`;
+  return `${signInPath(tenant)}?prompt=login&${query}`;
+}
+
+export function leftPage(tenant: TenantPage, setting: Setting): Page {
+  return page('left', brandedFor(tenant, setting), {});
 }
 
 export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
   return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
 }
 
+/** In the language the guest has chosen, else in the browser's. */
+function settingOf({ preferredLanguage }: SignedInGuest, setting: Setting): Setting {
+  return { ...setting, language: preferredLanguage ?? setting.language };
+}
+
 function sessionFacts(tenant: TenantPage, { guest, csrf }: SignedIn): Record<string, unknown> {
   return {
     account: guest.displayName ? `${guest.displayName} (${guest.email})` : guest.email,
     csrf,
+    accountPath: accountPath(tenant),
     signOutPath: `/t/${tenant.slug}/sign-out`,
     switchPath: `${signInPath(tenant)}?prompt=login`,
   };

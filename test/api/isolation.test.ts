@@ -112,6 +112,12 @@ const mutations: Record<string, (own: PopulatedTenant['ids'], foreign: Populated
   },
   updateSecondFactorPolicy: (_, { tenantId }) => [{ input: { tenantId, required: true } }],
   resetSecondFactor: (_, { externalUserId }) => [{ input: { externalUserId } }],
+  resetRedemption: (own, { externalUserId, appId }) => [
+    { input: { externalUserId } },
+    { input: { externalUserId: own.externalUserId, landingAppId: appId }, field: ['landingAppId'] },
+  ],
+  deleteExternalUser: (_, { externalUserId }) => [{ input: { externalUserId } }],
+  restoreExternalUser: (_, { externalUserId }) => [{ input: { externalUserId } }],
   endSession: (_, { sessionId }) => [{ input: { sessionId } }],
   endSessions: (_, { externalUserId }) => [{ input: { externalUserId } }],
   updateExternalUser: (_, { externalUserId }) => [{ input: { externalUserId, accountEnabled: false } }],

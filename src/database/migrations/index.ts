@@ -6,6 +6,8 @@ import { Migration20261121Uploads } from './20261121-uploads.js';
 import { Migration20261122AddressByPasscode } from './20261122-address-by-passcode.js';
 import { Migration20261122OpenIdConnectPresets } from './20261122-openid-connect-presets.js';
 import { Migration20261122Routing } from './20261122-routing.js';
+import { Migration20261123Account } from './20261123-account.js';
+import { Migration20261123DeletedUsers } from './20261123-deleted-users.js';
 import { Migration20261123Sessions } from './20261123-sessions.js';
 import { Migration20261123SignInFlows } from './20261123-sign-in-flows.js';
 import { Migration20261124Credentials } from './20261124-credentials.js';
@@ -28,6 +30,8 @@ export const migrations = [
   { name: '20261122-address-by-passcode', class: Migration20261122AddressByPasscode },
   { name: '20261123-sessions', class: Migration20261123Sessions },
   { name: '20261123-sign-in-flows', class: Migration20261123SignInFlows },
+  { name: '20261123-account', class: Migration20261123Account },
+  { name: '20261123-deleted-users', class: Migration20261123DeletedUsers },
   { name: '20261125-openid-provider', class: Migration20261125OpenidProvider },
   { name: '20261125-app-use', class: Migration20261125AppUse },
   { name: '20261125-operators', class: Migration20261125Operators },

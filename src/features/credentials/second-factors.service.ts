@@ -80,7 +80,7 @@ export class SecondFactorsService {
 }
 
 /** By themselves or by a group. */
-async function bearsRole({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<boolean> {
+export async function bearsRole({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<boolean> {
   const { rows } = await sql`
     select from app_assignment where external_user_id = ${externalUserId} and role is not null
     union all

@@ -72,6 +72,10 @@ export class ExternalUser implements Node {
   @Property(timeColumn())
   createdAt!: Date;
 
+  @Field(() => Date, { nullable: true, description: 'Since when the user is deleted; restorable for 30 days.' })
+  @Property({ ...timeColumn(), nullable: true })
+  deletedAt!: Date | null;
+
   @Field(() => Date, { nullable: true })
   @Property({ ...timeColumn(), nullable: true })
   lastSignInAt!: Date | null;

@@ -33,6 +33,9 @@ export class ExternalUserFilter {
 
   @Field(() => Date, { nullable: true, description: 'Has signed in, but not since.' })
   lastSignInBefore?: Date | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Those who were deleted, instead of those who were not.' })
+  deleted?: boolean | null;
 }
 
 @InputType()

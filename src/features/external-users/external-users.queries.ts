@@ -24,6 +24,7 @@ export interface ExternalUserSelection {
   groupId?: string | null;
   appId?: string | null;
   lastSignInBefore?: Date | null;
+  deleted?: boolean | null;
 }
 
 export interface ExternalUserOrdering {
@@ -56,7 +57,7 @@ function orderOf({ field, direction }: ExternalUserOrdering): ListOrder {
 }
 
 function conditions(filter: ExternalUserSelection, search: AddressSearch | null): RawBuilder<unknown>[] {
-  const { state, userType, accountEnabled, groupId, appId, lastSignInBefore } = filter;
+  const { state, userType, accountEnabled, groupId, appId, lastSignInBefore, deleted } = filter;
   const list: (RawBuilder<unknown> | false | null)[] = [
     state != null && sql`u.state = any(${state})`,
     userType != null && sql`u.user_type = ${userType}`,
@@ -66,6 +67,7 @@ function conditions(filter: ExternalUserSelection, search: AddressSearch | null)
       sql`exists (select from group_member m where m.group_id = ${groupId} and m.external_user_id = u.id)`,
     appId != null && isAssignedTo(appId),
     lastSignInBefore != null && sql`u.last_sign_in_at < ${lastSignInBefore}`,
+    deleted ? sql`u.deleted_at is not null` : sql`u.deleted_at is null`,
   ];
   return list.filter((condition): condition is RawBuilder<unknown> => Boolean(condition));
 }

@@ -4,6 +4,7 @@
  */
 import { LockMode } from '@mikro-orm/core';
 import type { Tx } from '../../database/transaction.js';
+import { refuse } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
@@ -32,7 +33,10 @@ export class ExternalUsersService {
     const change = checkChange(input);
     await ctx.transaction(tenantId, async (tx) => {
       // A sign-in locks the row too: one at this moment is ended below, or refused.
-      Object.assign(await tx.em.findOneOrFail(ExternalUser, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE }), change);
+      const user = await tx.em.findOneOrFail(ExternalUser, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
+      if (user.deletedAt && change.accountEnabled)
+        throw refuse('CONFLICT', { field: ['accountEnabled'], message: 'This person is deleted. Restore them first.' });
+      Object.assign(user, change);
       await tx.em.flush();
       if (change.accountEnabled === false) await this.#endSessions(tx, id);
     });

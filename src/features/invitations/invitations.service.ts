@@ -215,6 +215,16 @@ export class InvitationsService {
   }
 }
 
+/** All that is open for a user: who leaves or starts over accepts nothing of before. */
+export async function revokePendingOfUser(ctx: RequestContext, tx: Tx, externalUserId: string): Promise<void> {
+  const { rows } = await sql<{ id: string }>`
+    select id from invitation
+    where external_user_id = ${externalUserId} and tenant_id = ${tx.tenantId} and status = 'PENDING'
+    order by id for update`.execute(tx.db);
+  const ids = rows.map((row) => row.id);
+  await revokeLocked(ctx, tx, ids, ctx.clock.now());
+}
+
 /** The first statement of every change: facts of one invitation are written one transaction after the other. */
 export async function lockInvitation(ctx: RequestContext, tx: Tx, invitationId: string): Promise<Row<Invitation>> {
   const { rows } = await sql<Row<Invitation>>`

@@ -17,7 +17,7 @@ import {
 import type { Language } from '../../kernel/languages.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
 
-export const flowPurposes = ['REDEEM', 'SIGN_IN'] as const;
+export const flowPurposes = ['REDEEM', 'SIGN_IN', 'LINK_IDENTITY', 'CHANGE_ADDRESS'] as const;
 export type FlowPurpose = (typeof flowPurposes)[number];
 
 /** Without an invitation a flow is never more than PROVEN; what it led to is a session, an identity, an address. */

@@ -48,10 +48,10 @@ export interface ProvingFlow
   hasPasscode: boolean;
 }
 
-/** In the order of the keys. Undefined: there is none of this purpose, it is over, or it belongs to another browser. */
+/** In the order of the keys. Undefined: there is none of these purposes, it is over, or it belongs to another browser. */
 export async function findFlows(
   db: Db,
-  purpose: FlowPurpose,
+  purposes: readonly FlowPurpose[],
   keys: readonly FlowKey[],
   now: Date,
 ): Promise<(ProvingFlow | undefined)[]> {
@@ -60,7 +60,7 @@ export async function findFlows(
   const { rows } = await sql<ProvingFlow & { handleHash: Buffer | null; browserHash: Buffer | null }>`
     select ${flowColumns(now)}, f.handle_hash as "handleHash", f.browser_hash as "browserHash"
     from redemption_flow f
-    where (f.handle_hash = any(${handles}) or f.id = any(${ids})) and f.purpose = ${purpose}
+    where (f.handle_hash = any(${handles}) or f.id = any(${ids})) and f.purpose = any(${purposes})
       and f.expires_at > ${now}`.execute(db);
   const opened = new Map(
     rows.map(({ handleHash, browserHash, ...flow }) => [lockOf(flow.id, handleHash, browserHash), flow]),

@@ -176,7 +176,7 @@ export async function loadPasscodeMail(ctx: RequestContext, passcodeId: string):
   const now = ctx.clock.now();
   const { rows } = await sql<Omit<PasscodeFacts, 'passcode' | 'logo'> & { sealedCode: Buffer; tenantId: string }>`
     select p.id as "passcodeId", p.sealed_code as "sealedCode", p.expires_at as "expiresAt",
-      coalesce(i.email, f.email) as email, coalesce(i.language, f.language) as language,
+      coalesce(i.email, f.email) as email, coalesce(i.language, u.preferred_language, f.language) as language,
       coalesce(u.display_name, i.display_name) as "guestName", t.display_name as "tenantName", p.tenant_id as "tenantId",
       t.accent_color as "accentColor", t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl"
     from passcode p

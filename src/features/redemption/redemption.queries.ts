@@ -121,7 +121,7 @@ export async function findFlow(db: Db, key: FlowKey, now: Date): Promise<Flow | 
 /** In the order of the keys. */
 export async function findFlows(db: Db, keys: readonly FlowKey[], now: Date): Promise<(Flow | undefined)[]> {
   // The database holds that a flow of this purpose has an invitation.
-  return (await findFlowsFor(db, 'REDEEM', keys, now)) as (Flow | undefined)[];
+  return (await findFlowsFor(db, ['REDEEM'], keys, now)) as (Flow | undefined)[];
 }
 
 /** Whether this browser's own flow spent the invitation; known as long as the flow is kept. */

@@ -35,7 +35,7 @@ export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUser
 }
 
 /** What the tenant takes may have changed since the person was added. */
-async function checkAddressWelcome(tx: Tx, emailKey: string): Promise<void> {
+export async function checkAddressWelcome(tx: Tx, emailKey: string): Promise<void> {
   const { rows } = await sql<AddressPolicy>`
     select own_domains as "ownDomains", domain_rule as "domainRule", domain_patterns as "domainPatterns"
     from tenant where id = ${tx.tenantId}`.execute(tx.db);

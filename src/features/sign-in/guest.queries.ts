@@ -51,6 +51,17 @@ export async function isIdentityKnown(
   return rows.length > 0;
 }
 
+export async function isAnothers(
+  db: Db,
+  { tenantId, externalUserId }: Pick<ProvingFlow, 'tenantId' | 'externalUserId'>,
+  { providerId, issuer, subject }: { providerId: string; issuer: string; subject: string },
+): Promise<boolean> {
+  const { rows } = await sql`
+    select from identity where tenant_id = ${tenantId} and identity_provider_id = ${providerId}
+      and issuer = ${issuer} and subject = ${subject} and external_user_id <> ${externalUserId}`.execute(db);
+  return rows.length > 0;
+}
+
 /** Whether somebody with this address was added and has never signed in. */
 export async function isAddressWaiting(db: Db, tenantId: string, emailKey: string): Promise<boolean> {
   const { rows } = await sql`

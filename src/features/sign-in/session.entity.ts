@@ -4,7 +4,7 @@
  */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
-import { idColumn, secretColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { idColumn, keyColumn, secretColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
 import { connectionType } from '../../request/connection.js';
 import { Node } from '../../request/node.js';
 
@@ -44,6 +44,10 @@ export class GuestSession implements Node {
   /** By which the person signed in; null: it was unlinked since. */
   @Property({ ...idColumn(), nullable: true })
   identityId!: string | null;
+
+  /** The address that the sign-in proved; null: none, the identity was known. */
+  @Property({ ...keyColumn(), nullable: true })
+  provenEmailKey!: string | null;
 
   @Property(secretColumn())
   tokenHash!: Buffer;

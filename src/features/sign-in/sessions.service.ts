@@ -29,6 +29,8 @@ export interface LiveSession {
 }
 
 export interface NewSession extends Omit<LiveSession, 'id'> {
+  /** The address that the sign-in proved; null: none. */
+  provenEmailKey: string | null;
   device: string | null;
   /** Token of the session that this browser had before; it ends. */
   replaces: string | null;
@@ -82,7 +84,7 @@ export class SessionsService {
    * one that the block ends.
    * @throws UserError ACCOUNT_DISABLED
    */
-  async open(tx: Tx, { device, replaces, ...session }: NewSession): Promise<OpenedSession> {
+  async open(tx: Tx, { device, replaces, provenEmailKey, ...session }: NewSession): Promise<OpenedSession> {
     const { tenantId, externalUserId, identityId, authenticatedAt, amr, secondFactorAt } = session;
     const [id, token, now] = [newId('Session'), randomToken(), this.#options.clock.now()];
     if (replaces !== null) await this.#end(tx, sql`token_hash = ${hashToken(replaces)}`, 'REPLACED');
@@ -92,9 +94,9 @@ export class SessionsService {
         where id = ${externalUserId} and tenant_id = ${tenantId} and account_enabled and state = 'ACCEPTED' returning id
       )
       insert into guest_session (id, tenant_id, external_user_id, identity_id, token_hash, authenticated_at, amr,
-        second_factor_at, device, created_at, last_seen_at, expires_at)
+        second_factor_at, proven_email_key, device, created_at, last_seen_at, expires_at)
       select ${id}, ${tenantId}, welcomed.id, ${identityId}, ${hashToken(token)}, ${authenticatedAt}, ${amr},
-        ${secondFactorAt}, ${device}, ${now}, ${now}, ${later(now, this.#options.lifetime)}
+        ${secondFactorAt}, ${provenEmailKey}, ${device}, ${now}, ${now}, ${later(now, this.#options.lifetime)}
       from welcomed`.execute(tx.db);
     if (numAffectedRows !== 1n) throw refuse('ACCOUNT_DISABLED');
     return { session: { id, ...session }, token };
@@ -163,6 +165,15 @@ export class SessionsService {
     reason: SessionEndReason,
   ): Promise<void> {
     return this.#end(tx, sql`external_user_id = ${externalUserId} and id <> ${id}`, reason);
+  }
+
+  /** Those that were opened by this identity. */
+  endAllBy(tx: Tx, identityId: string, reason: SessionEndReason): Promise<void> {
+    return this.#end(tx, sql`identity_id = ${identityId}`, reason);
+  }
+
+  endOneOf(tx: Tx, externalUserId: string, id: string, reason: SessionEndReason): Promise<void> {
+    return this.#end(tx, sql`id = ${id} and external_user_id = ${externalUserId}`, reason);
   }
 
   async #end(tx: Tx, which: RawBuilder<unknown>, reason: SessionEndReason): Promise<void> {

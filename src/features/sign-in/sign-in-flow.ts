@@ -3,12 +3,14 @@
  * not; an address nobody here has gets as far as the passcode that never comes.
  */
 import { sql } from 'kysely';
+import type { Tx } from '../../database/transaction.js';
 import { HOUR, later, MINUTE } from '../../kernel/clock.js';
 import { refuse } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { FlowPurpose } from '../proving/flow.entity.js';
 import { FLOW_LIFETIME, isProven } from '../proving/flow.states.js';
 import { type FlowKey, findFlows, type ProvingFlow } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
@@ -17,7 +19,15 @@ import type { ProofStep } from '../proving/proof-step.service.js';
 import { signInIsOver } from '../proving/provider-sign-in.service.js';
 import type { ProvingGround } from '../proving/proving.service.js';
 import { type Terms, termsToAccept } from '../terms/terms.queries.js';
-import { findProvenGuest, type Guest, isAddressWaiting, isIdentityKnown, passcodeUser } from './guest.queries.js';
+import {
+  findProvenGuest,
+  type Guest,
+  isAddressWaiting,
+  isAnothers,
+  isIdentityKnown,
+  passcodeUser,
+} from './guest.queries.js';
+import type { LiveSession } from './sessions.service.js';
 import { loadTenantPage, type TenantPage } from './tenant-page.queries.js';
 
 /** A flow without an invitation. */
@@ -33,7 +43,7 @@ export interface SignInView {
   methods: Method[];
   /** Proven, and recently enough to go on. */
   isProven: boolean;
-  /** Whose the proof is; null: nobody's yet. */
+  /** Whom the proof signs in; null: nobody yet. */
   guest: Guest | null;
   /** What this guest has not agreed to yet; null: nothing. */
   terms: Terms | null;
@@ -47,6 +57,8 @@ export interface SignInStep extends ProofStep {
 const FLOW_REUSE = 15 * MINUTE;
 /** Shorter than for a link: who guesses at somebody else's address keeps its owner out for as long. */
 const GUESSES_WINDOW = HOUR;
+
+const PURPOSES: readonly FlowPurpose[] = ['SIGN_IN', 'LINK_IDENTITY', 'CHANGE_ADDRESS'];
 
 export interface NewSignIn {
   tenantId: string;
@@ -85,9 +97,35 @@ export async function beginFlow(ctx: RequestContext, begun: NewSignIn): Promise<
   });
 }
 
+export interface NewAddressChange {
+  purpose: 'LINK_IDENTITY' | 'CHANGE_ADDRESS';
+  session: LiveSession;
+  email: string;
+  emailKey: string;
+  language: Language;
+  browserToken: string;
+  returnTo: string;
+}
+
+/** Of somebody who is signed in; it goes with the session. */
+export async function beginChange(ctx: RequestContext, begun: NewAddressChange): Promise<string> {
+  const { session, purpose, email, emailKey, language, returnTo } = begun;
+  const [id, now] = [newId('RedemptionFlow'), ctx.clock.now()];
+  await ctx.transaction(session.tenantId, ({ db }) =>
+    sql`
+      insert into redemption_flow (id, tenant_id, purpose, browser_hash, email, email_key, language, external_user_id,
+        session_id, return_to, status, passcode_tries, created_at, expires_at)
+      values (${id}, ${session.tenantId}, ${purpose}, ${hashToken(begun.browserToken)}, ${email}, ${emailKey}, ${language},
+        ${session.externalUserId}, ${session.id}, ${returnTo}, 'STARTED', 0, ${now}, ${later(now, FLOW_LIFETIME)})`.execute(
+      db,
+    ),
+  );
+  return id;
+}
+
 /** @throws UserError INVITATION_NOT_FOUND: unknown, over, and another browser's are one and the same. */
 async function loadFlow(ctx: RequestContext, key: FlowKey): Promise<AddressFlow> {
-  const [flow] = await findFlows(ctx.db, 'SIGN_IN', [key], ctx.clock.now());
+  const [flow] = await findFlows(ctx.db, PURPOSES, [key], ctx.clock.now());
   if (!flow) throw signInIsOver();
   return flow as AddressFlow;
 }
@@ -100,7 +138,7 @@ async function view(ctx: RequestContext, db: RequestContext['db'], flow: Address
   const proven = isProven(flow, ctx.clock.now());
   const tenant = await loadTenantPage(db, flow.tenantId);
   const methods = await loadMethods(db, flow);
-  const guest = proven ? await findProvenGuest(db, flow) : null;
+  const guest = proven && flow.purpose === 'SIGN_IN' ? await findProvenGuest(db, flow) : null;
   const terms = guest && (await termsToAccept(db, flow.tenantId, guest.externalUserId));
   return { flow, tenant, methods, isProven: proven, guest, terms };
 }
@@ -115,11 +153,26 @@ export async function inSignInStep<T>(
   return ctx.transaction(tenantId, async (tx) => {
     await sql`select from redemption_flow where id = ${id} for update`.execute(tx.db);
     const now = ctx.clock.now();
-    const [flow] = (await findFlows(tx.db, 'SIGN_IN', [key], now)) as (AddressFlow | undefined)[];
-    if (!flow) throw signInIsOver();
+    const [flow] = (await findFlows(tx.db, PURPOSES, [key], now)) as (AddressFlow | undefined)[];
+    if (!flow || !(await isSessionLive(tx, flow, now))) throw signInIsOver();
     const { emailKey } = flow;
     return work({ ctx, tx, now, flow, emailKey, guesses: { countedFor: emailKey, window: GUESSES_WINDOW } });
   });
+}
+
+/** Who is signed out, or blocked, changes nothing any more. */
+async function isSessionLive(
+  { db }: Tx,
+  { sessionId, externalUserId, purpose }: AddressFlow,
+  now: Date,
+): Promise<boolean> {
+  if (purpose === 'SIGN_IN') return true;
+  const { rows } = await sql`
+    select from guest_session s join external_user u on u.id = s.external_user_id and u.account_enabled
+    where s.id = ${sessionId} and s.external_user_id = ${externalUserId} and s.ended_at is null and s.expires_at > ${now}`.execute(
+    db,
+  );
+  return rows.length > 0;
 }
 
 /** As it is under the lock. */
@@ -130,6 +183,10 @@ export function viewStep({ ctx, tx, flow }: SignInStep): Promise<SignInView> {
 /** A flow signs in once. @throws UserError INVITATION_NOT_FOUND */
 export function checkSignInOpen({ flow }: Pick<ProofStep, 'flow'>): void {
   if (flow.sessionOpenedAt !== null) throw signInIsOver();
+}
+
+export async function purposeOf(ctx: RequestContext, key: FlowKey): Promise<FlowPurpose> {
+  return (await loadFlow(ctx, key)).purpose;
 }
 
 export const signInGround: ProvingGround = {
@@ -147,6 +204,19 @@ export const signInGround: ProvingGround = {
     const isWaiting = await isAddressWaiting(tx.db, tenantId, emailKey);
     return isWaiting && addressRefusal === null ? null : 'NOT_A_GUEST';
   },
+};
+
+/** An identity proves itself, whatever address it goes with; nothing is taken from another guest. */
+export const linkGround: ProvingGround = {
+  ...signInGround,
+  judge: async ({ tx, flow }, identity) => ((await isAnothers(tx.db, flow, identity)) ? 'TAKEN' : null),
+};
+
+/** The new address has to be proven. */
+export const changeGround: ProvingGround = {
+  ...signInGround,
+  judge: async ({ tx, flow }, identity, addressRefusal) =>
+    addressRefusal ?? ((await isAnothers(tx.db, flow, identity)) ? 'TAKEN' : null),
 };
 
 /** @throws UserError NOT_A_GUEST, ACCOUNT_DISABLED */

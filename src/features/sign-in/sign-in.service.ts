@@ -17,12 +17,16 @@ import { loadTermsMarkdown } from '../terms/terms.queries.js';
 import { acceptTerms } from '../terms/terms.service.js';
 import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
+import { changeAddress, linkIdentity } from './identity-changes.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
 import { isAgreement, nextSignInStep, type SignInStepName } from './sign-in.states.js';
 import {
   beginFlow,
+  changeGround,
   checkSignInOpen,
   inSignInStep,
+  linkGround,
+  purposeOf,
   requireGuest,
   type SignInStep,
   type SignInView,
@@ -51,10 +55,8 @@ export interface Address {
   returnTo: string | null;
 }
 
-/** A session, or the step that comes before it. */
-export type SignedIn =
-  | { opened: OpenedSession; tenantSlug: string; returnTo: string | null }
-  | { opened: null; due: SignInStepName };
+/** The step that comes before, or what came of it; `opened` null: something was changed in the session there is. */
+export type SignedIn = { due: SignInStepName } | { due: null; opened: OpenedSession | null };
 
 export class SignInService {
   readonly #proving: ProvingService;
@@ -64,6 +66,8 @@ export class SignInService {
     this.#proving = proving;
     this.#sessions = sessions;
     proving.addGround('SIGN_IN', signInGround);
+    proving.addGround('LINK_IDENTITY', linkGround);
+    proving.addGround('CHANGE_ADDRESS', changeGround);
   }
 
   /**
@@ -95,24 +99,24 @@ export class SignInService {
   }
 
   /** @throws UserError PROOF_REQUIRED when a provider is entitled, RATE_LIMITED, QUOTA_EXCEEDED. */
-  sendPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
-    return this.#proving.sendPasscode(ctx, 'SIGN_IN', key);
+  async sendPasscode(ctx: RequestContext, key: BrowserKey): Promise<void> {
+    return this.#proving.sendPasscode(ctx, await purposeOf(ctx, key), key);
   }
 
   /** @throws UserError PASSCODE_WRONG, PASSCODE_EXPIRED, TOO_MANY_ATTEMPTS. */
-  provePasscode(ctx: RequestContext, key: BrowserKey, passcode: string): Promise<void> {
-    return this.#proving.provePasscode(ctx, 'SIGN_IN', key, passcode);
+  async provePasscode(ctx: RequestContext, key: BrowserKey, passcode: string): Promise<void> {
+    return this.#proving.provePasscode(ctx, await purposeOf(ctx, key), key, passcode);
   }
 
   /** @throws UserError PROOF_REQUIRED when no provider is entitled, IDP_UNAVAILABLE. */
-  beginSignIn(ctx: RequestContext, key: BrowserKey): Promise<SignInStarted> {
-    return this.#proving.beginSignIn(ctx, 'SIGN_IN', key);
+  async beginSignIn(ctx: RequestContext, key: BrowserKey): Promise<SignInStarted> {
+    return this.#proving.beginSignIn(ctx, await purposeOf(ctx, key), key);
   }
 
   /**
-   * Opens the session when every step is done; what may have changed since the proof is checked again.
+   * What the flow is for, when every step is done: the session, or the change; what may have changed since the proof is checked again.
    * @param answer null: nothing was asked yet.
-   * @throws UserError PROOF_REQUIRED, NOT_A_GUEST, ACCOUNT_DISABLED, CONSENT_REQUIRED.
+   * @throws UserError PROOF_REQUIRED, NOT_A_GUEST, ACCOUNT_DISABLED, CONSENT_REQUIRED, TAKEN, and what `changeAddress` throws.
    */
   finish(
     ctx: RequestContext,
@@ -125,9 +129,13 @@ export class SignInService {
       const view = await viewStep(step);
       if (view.isProven) await checkStillEntitled(step);
       const due = nextSignInStep(view);
-      if (due === 'prove') return { opened: null, due };
+      if (due === 'prove') return { due };
+      if (step.flow.purpose !== 'SIGN_IN') {
+        await this.#change(step);
+        return { due: null, opened: null };
+      }
       const guest = requireGuest(view.guest);
-      if (due !== null && !(isAgreement(due) && answer)) return { opened: null, due };
+      if (due !== null && !(isAgreement(due) && answer)) return { due };
       if (answer && due !== null) await agree(step, view, answer);
       const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
       const opened = await this.#open(
@@ -136,8 +144,12 @@ export class SignInService {
         sessionToken,
         userAgent,
       );
-      return { opened, tenantSlug: view.tenant.slug, returnTo: step.flow.returnTo };
+      return { due: null, opened };
     });
+  }
+
+  #change(step: SignInStep): Promise<void> {
+    return step.flow.purpose === 'LINK_IDENTITY' ? linkIdentity(step) : changeAddress(step, this.#sessions);
   }
 
   async #open(
@@ -147,10 +159,19 @@ export class SignInService {
     userAgent: string | undefined,
   ): Promise<OpenedSession> {
     await sql`update redemption_flow set session_opened_at = ${now} where id = ${flow.id}`.execute(tx.db);
-    const { tenantId, amr, secondFactorAt } = flow;
+    const { tenantId, amr, secondFactorAt, proofEmailKey: provenEmailKey } = flow;
     const authenticatedAt = flow.provenAt ?? now;
     const device = deviceLabel(userAgent);
-    return this.#sessions.open(tx, { ...who, tenantId, authenticatedAt, amr, secondFactorAt, device, replaces });
+    return this.#sessions.open(tx, {
+      ...who,
+      tenantId,
+      authenticatedAt,
+      amr,
+      secondFactorAt,
+      provenEmailKey,
+      device,
+      replaces,
+    });
   }
 
   /**
@@ -172,7 +193,7 @@ export class SignInService {
           returning *
         )
         select i.external_user_id as "externalUserId", known.id as "identityId", spent.proven_at as "authenticatedAt",
-          spent.amr, spent.second_factor_at as "secondFactorAt"
+          spent.amr, spent.second_factor_at as "secondFactorAt", spent.proof_email_key as "provenEmailKey"
         from spent
         join invitation i on i.id = spent.invitation_id
         join identity known on known.tenant_id = spent.tenant_id and known.identity_provider_id = spent.proof_provider_id
@@ -192,6 +213,7 @@ interface AcceptedFlow {
   authenticatedAt: Date;
   amr: string[];
   secondFactorAt: Date | null;
+  provenEmailKey: string | null;
 }
 
 /** @throws UserError CONSENT_REQUIRED when it was refused, or given to other terms than today's. */

@@ -9,6 +9,7 @@ const features = [
   'terms',
   'groups',
   'apps',
+  'operators',
   'identity-providers',
   'partners',
   'proving',

@@ -7,6 +7,7 @@ import { describeBulk, measureBulk } from './bulk.js';
 import { describeFeed, measureFeed } from './feed.js';
 import { measureGrowth } from './growth.js';
 import { describeMail, measureMail } from './mail.js';
+import { measureOpenId } from './openid.js';
 import { measureRoad } from './road.js';
 
 /** Each with a gateway and a database of its own; alone by its name in BENCH_ONLY. */
@@ -16,6 +17,7 @@ const parts: Record<string, () => Promise<string>> = {
   mail: async () => describeMail(await measureMail()),
   feed: async () => describeFeed(await measureFeed()),
   growth: measureGrowth,
+  openid: measureOpenId,
 };
 
 const only = process.env.BENCH_ONLY;

@@ -15,6 +15,7 @@ export interface Stage {
   /** Of an operator for all tenants. */
   key: string;
   client: pg.Client;
+  databaseUrl: string;
   gateway: Running;
   /** Seconds of processor time so far. */
   spent(): { gateway: number; postgres: number };
@@ -49,7 +50,7 @@ export async function onStage<T>(measure: (stage: Stage) => Promise<T>): Promise
       gateway: processorSeconds(gateway.child.pid ?? 0),
       postgres: processorSeconds(postmaster),
     });
-    return await measure({ origin, key, client, gateway, spent, ask: asker(origin, key) });
+    return await measure({ origin, key, client, databaseUrl: database.url, gateway, spent, ask: asker(origin, key) });
   } finally {
     await client.end();
     await gateway.stop();

@@ -78,6 +78,7 @@ import { registerInteractionPages } from './openid-provider/interaction-pages.js
 import { Issuers } from './openid-provider/issuers.js';
 import { mountIssuers } from './openid-provider/mount.js';
 import { openIdTasks } from './openid-provider/openid-tasks.js';
+import { OperatorTokens } from './openid-provider/operator-tokens.js';
 import { forgetExpiredPayloads } from './openid-provider/payload-adapter.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
 import { RateLimits } from './request/rate-limits.js';
@@ -186,6 +187,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     passwords,
     passkeys,
     secondFactors,
+    endOtherSessions: (tx, visitor) => sessions.endOthersThan(tx, visitor, 'PASSWORD_CHANGED'),
     offersLocalAccount: async (db, address) => isLocalOffered(await loadMethods(db, address)),
   });
   const schema = await buildApiSchema(
@@ -216,14 +218,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     tracing,
     observe: metrics.observeRequest,
   });
-  const authenticate = (authorization: string | undefined) => credentials.authenticate(authorization);
+  const operatorTokens = new OperatorTokens(ground, issuers, publicUrl);
+  const authenticate = async (authorization: string | undefined) =>
+    (await operatorTokens.authenticate(authorization)) ?? credentials.authenticate(authorization);
   sockets = await registerGraphqlSocket(server, {
     schema,
     ground,
     tracing,
     maxSocketsPerCredential: config.limits.socketsPerApiKey,
     authenticate,
-    current: (actor) => credentials.current(actor),
+    current: (actor) => (actor.kind === 'OPERATOR' ? operatorTokens : credentials).current(actor),
     onAccessChange: (listener) => credentials.onChange(listener),
   });
   const graphql = await registerGraphqlHttp(server, {
@@ -248,7 +252,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     limits,
     sessions,
-    account: new AccountService(sessions, new DeparturesService(sessions)),
+    account: new AccountService(sessions, new DeparturesService(sessions, reviewAccess)),
     accountSecurity,
     stepUp,
     localProof,

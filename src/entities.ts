@@ -24,6 +24,7 @@ import { Invitation } from './features/invitations/invitation.entity.js';
 import { InvitationGrant } from './features/invitations/invitation-grant.entity.js';
 import { MailRequest } from './features/invitations/mail-request.entity.js';
 import { TenantMailCount } from './features/invitations/tenant-mail-count.entity.js';
+import { RoleAssignment } from './features/operators/role-assignment.entity.js';
 import { Partner } from './features/partners/partner.entity.js';
 import { PartnerDomain } from './features/partners/partner-domain.entity.js';
 import { SignInPolicyRecord } from './features/partners/sign-in-policy.entity.js';
@@ -91,4 +92,5 @@ export const entities = [
   TenantSalt,
   SigningKey,
   OidcPayload,
+  RoleAssignment,
 ];

@@ -36,6 +36,8 @@ import {
   TenantIdentityProvidersResolver,
 } from './features/identity-providers/identity-providers.resolver.js';
 import { IdentityProvidersService } from './features/identity-providers/identity-providers.service.js';
+import { SamlKeysResolver } from './features/identity-providers/saml-keys.resolver.js';
+import { SamlKeysService } from './features/identity-providers/saml-keys.service.js';
 import type { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { InvitationStatisticsResolver } from './features/invitations/invitation-statistics.resolver.js';
 import {
@@ -45,6 +47,8 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
+import { RolesResolver, TenantRolesResolver } from './features/operators/roles.resolver.js';
+import { RolesService } from './features/operators/roles.service.js';
 import { lockOutWarnings } from './features/partners/locked-out.queries.js';
 import { PartnersResolver, TenantPartnersResolver } from './features/partners/partners.resolver.js';
 import { PartnersService } from './features/partners/partners.service.js';
@@ -124,12 +128,15 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantAppsResolver(),
     new AppAssignmentsResolver(new AppAssignmentsService(reviewAccess)),
     new AppAssignmentListResolver(),
+    new RolesResolver(new RolesService()),
+    new TenantRolesResolver(),
     new ExternalUserAppAssignmentsResolver(),
     new IdentityProvidersResolver(
       new IdentityProvidersService({ allowPrivateProviders, saml }),
       publicUrl,
       lockOutWarnings,
     ),
+    new SamlKeysResolver(new SamlKeysService()),
     new SamlProvidersResolver(publicUrl),
     new TenantIdentityProvidersResolver(),
     new PartnersResolver(new PartnersService()),
@@ -150,8 +157,8 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
     new DirectoryResolver(
-      new DeparturesService(sessions),
-      new ResetRedemptionService({ sessions, tenants, limits: mailLimits, publicUrl }),
+      new DeparturesService(sessions, reviewAccess),
+      new ResetRedemptionService({ sessions, tenants, limits: mailLimits, reviewAccess, publicUrl }),
     ),
     new DirectUsersResolver(new DirectUsersService(tenants), publicUrl),
     new SessionsResolver(sessions),

@@ -35,6 +35,7 @@ export const readPermissions: Record<string, Permission> = {
   OpenIdConnectProvider: 'IDENTITY_PROVIDER_READ',
   SamlProvider: 'IDENTITY_PROVIDER_READ',
   Partner: 'PARTNER_READ',
+  RoleAssignment: 'ROLE_READ',
   Invitation: 'INVITATION_READ',
   InvitationCounts: 'INVITATION_READ',
   RedemptionFunnel: 'INVITATION_READ',

@@ -9,6 +9,7 @@ import { ExternalUser } from '../features/external-users/external-user.entity.js
 import { Group } from '../features/groups/group.entity.js';
 import { IdentityProvider } from '../features/identity-providers/identity-provider.entity.js';
 import { Invitation } from '../features/invitations/invitation.entity.js';
+import { RoleAssignment } from '../features/operators/role-assignment.entity.js';
 import { Partner } from '../features/partners/partner.entity.js';
 import { GuestSession } from '../features/sign-in/session.entity.js';
 import { Tenant } from '../features/tenants/tenant.entity.js';
@@ -33,6 +34,7 @@ export const nodeEntities: Partial<Record<IdType, EntityClass<{ id: string }>>> 
   Invitation,
   BulkInvite,
   Session: GuestSession,
+  RoleAssignment,
 };
 
 const MAX_NODES = 100;

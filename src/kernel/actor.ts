@@ -29,11 +29,27 @@ export const permissions = [
   'EVENT_READ',
   'API_KEY_READ',
   'API_KEY_WRITE',
+  'ROLE_READ',
+  'ROLE_WRITE',
 ] as const;
 
 export type Permission = (typeof permissions)[number];
 
 export const platformPermissions: readonly Permission[] = ['TENANT_CREATE', 'TENANT_LIST'];
+
+/** Of people and apps that operate a tenant. */
+export const operatorRoles = ['TENANT_ADMIN', 'GUEST_INVITER', 'HELPDESK', 'READER'] as const;
+export type OperatorRole = (typeof operatorRoles)[number];
+
+const reading = permissions.filter((permission) => permission.endsWith('_READ') && permission !== 'REDEEM_URL_READ');
+
+/** What each role allows; never anything of the platform. */
+export const rolePermissions: Record<OperatorRole, readonly Permission[]> = {
+  TENANT_ADMIN: permissions.filter((permission) => !platformPermissions.includes(permission)),
+  GUEST_INVITER: [...reading, 'INVITATION_WRITE'],
+  HELPDESK: [...reading, 'EXTERNAL_USER_WRITE'],
+  READER: reading,
+};
 
 export const actorKinds = ['API_KEY', 'OPERATOR', 'GUEST', 'SYSTEM'] as const;
 export type ActorKind = (typeof actorKinds)[number];
@@ -75,5 +91,6 @@ export function systemActor(reason: string, tenantId: string | null = null): Act
 export function requirePermission(actor: Actor, permission: Permission): void {
   if (actor.permissions.has(permission)) return;
   if (actor.kind === 'GUEST') throw new RequestError('UNAUTHENTICATED');
-  throw new RequestError('FORBIDDEN', { message: `This API key lacks the permission ${permission}.` });
+  const who = actor.kind === 'OPERATOR' ? 'Your roles and the scope of this token lack' : 'This API key lacks';
+  throw new RequestError('FORBIDDEN', { message: `${who} the permission ${permission}.` });
 }

@@ -21,6 +21,7 @@ const idPrefixes = {
   Passkey: 'pky',
   Session: 'ses',
   SigningKey: 'sgk',
+  RoleAssignment: 'rol',
   UnsubscribeFlow: 'uns',
 } as const;
 

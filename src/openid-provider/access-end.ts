@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { addJobs, type NewJob } from '../database/add-job.js';
 import type { Tx } from '../database/transaction.js';
 import { recordEvents } from '../events/record-events.js';
+import { ringAccessChanged } from '../features/access/access-channel.service.js';
 import type { AccessChange, ReviewAccess } from '../features/external-users/access-review.port.js';
 import type { EndedSession, SessionEndListener } from '../features/sign-in/sessions.service.js';
 import type { Clock } from '../kernel/clock.js';
@@ -35,6 +36,7 @@ interface Lost {
 
 export function accessReview(clock: Clock): ReviewAccess {
   return async (tx, change) => {
+    await ringAccessChanged(tx);
     const lost = await endLostAccess(tx, change);
     if (lost.length === 0) return;
     const tenantId = tx.tenantId as string;

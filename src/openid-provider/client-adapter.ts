@@ -16,6 +16,7 @@ import { joseName } from './signing-keys.js';
 export interface ClientExtras {
   second_factor_required: boolean;
   consent_required: boolean;
+  api_access: boolean;
   /** Seconds. */
   access_token_lifetime: number;
   /** Seconds. */
@@ -32,6 +33,7 @@ export interface ClientExtras {
 export const clientExtraNames = [
   'second_factor_required',
   'consent_required',
+  'api_access',
   'access_token_lifetime',
   'refresh_token_lifetime',
   'logo_url',
@@ -121,6 +123,7 @@ function clientMetadata(app: ClientRow): AdapterPayload & ClientExtras {
     subject_type: app.subjectType === 'PAIRWISE' ? 'pairwise' : 'public',
     second_factor_required: app.secondFactorRequired,
     consent_required: app.consentRequired,
+    api_access: app.apiAccess,
     access_token_lifetime: app.accessTokenLifetimeSeconds,
     refresh_token_lifetime: app.refreshTokenLifetimeDays * DAY_SECONDS,
     logo_url: app.logoUrl,

@@ -10,6 +10,7 @@ import { findAppAccess } from '../features/apps/app-access.queries.js';
 import { systemActor } from '../kernel/actor.js';
 import { equalBytes } from '../kernel/secrets.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
+import { API_PATH, apiScopes } from './api-resource.js';
 import { extrasOf } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import type { Issuer, Issuers } from './issuers.js';
@@ -90,7 +91,7 @@ async function ask(options: InteractionOptions, step: Step): Promise<FastifyRepl
   }
   if (!session) return toSignIn(step);
   if (interaction.prompt.name === 'consent') {
-    if (!extrasOf(step.client).consent_required) return goOn(step, { consent: {} });
+    if (!extrasOf(step.client).consent_required && apiScopesOf(step).length === 0) return goOn(step, { consent: {} });
     return show(options, step, await consentPage(step, session));
   }
   const access = await accessOf(step, session);
@@ -102,8 +103,12 @@ async function ask(options: InteractionOptions, step: Step): Promise<FastifyRepl
 async function accept(options: InteractionOptions, step: Step): Promise<FastifyReply> {
   const { interaction, session, issuer, client } = step;
   if (!session || interaction.prompt.name !== 'consent') return showError(options, issuer, step.request, step.reply);
-  const grant = new issuer.provider.Grant({ accountId: session.externalUserId, clientId: client.clientId });
+  const jti = issuer.grantIdOf(session, client.clientId);
+  const fresh = () => new issuer.provider.Grant({ accountId: session.externalUserId, clientId: client.clientId });
+  const grant = (await issuer.provider.Grant.find(jti)) ?? Object.assign(fresh(), { jti });
   grant.addOIDCScope(scopesOf(interaction).join(' '));
+  const scopes = apiScopesOf(step);
+  if (scopes.length > 0) grant.addResourceScope(String(interaction.params.resource), scopes.join(' '));
   const grantId = await grant.save();
   return leaveTo(options, step, { consent: { grantId } });
 }
@@ -160,7 +165,9 @@ async function finish({ interaction }: Step, result: InteractionResults): Promis
 
 async function consentPage(step: Step, session: GuestSession): Promise<OpenIdPage> {
   const email = (await accessOf(step, session))?.email ?? '';
-  const scopes = scopesOf(step.interaction).map((scope) => `web.openid.consent.scopes.${scope}`);
+  const scopes = [...scopesOf(step.interaction), ...apiScopesOf(step)].map(
+    (scope) => `web.openid.consent.scopes.${scope}`,
+  );
   const facts = { ...formFacts(step), app: step.client.clientName ?? null, email, scopes };
   return { template: 'openid-consent', status: 200, facts };
 }
@@ -171,6 +178,14 @@ function scopesOf({ params }: Interaction): string[] {
   return String(params.scope ?? '')
     .split(' ')
     .filter((scope) => knownScopes.includes(scope));
+}
+
+/** What is asked of the API, whose resource the library has checked already. */
+function apiScopesOf({ interaction: { params }, client }: Step): string[] {
+  if (!extrasOf(client).api_access || typeof params.resource !== 'string' || !params.resource.endsWith(API_PATH))
+    return [];
+  const asked = String(params.scope ?? '').split(' ');
+  return apiScopes.filter((scope) => asked.includes(scope));
 }
 
 function accessOf({ ctx, issuer, client }: Step, { externalUserId }: GuestSession) {

@@ -6,6 +6,7 @@ import { type Client, type Grant, interactionPolicy, type KoaContextWithOIDC } f
 import { accessOf } from './account.js';
 import { extrasOf } from './client-adapter.js';
 import { sessionOfRequest } from './current-session.js';
+import { opaqueName } from './tenant-salts.js';
 
 const { Check, Prompt, base } = interactionPolicy;
 
@@ -25,20 +26,34 @@ export function guestPolicy() {
   return policy;
 }
 
-const offlineAccess = 'offline_access';
+/** Of several tabs that open an app at once each has the same grant: its id follows from session and app. */
+export function grantId(salt: string, sessionUid: string, appId: string): string {
+  return opaqueName(salt, 'grant', sessionUid, appId);
+}
 
-/** What the guest's session has given to the app, widened by what it asks for now. */
-export async function loadGrant(ctx: KoaContextWithOIDC): Promise<Grant | undefined> {
-  const { client, session, account, provider } = ctx.oidc;
-  if (!client || !session || !account || !accessOf(ctx)?.isAllowed) return undefined;
-  const grantId = ctx.oidc.result?.consent?.grantId ?? session.grantIdFor(client.clientId);
-  const known = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-  if (extrasOf(client).consent_required) return known;
-  const isOffline = ctx.oidc.requestParamScopes.has(offlineAccess);
-  const fits = known?.accountId === account.accountId && (!isOffline || known.getOIDCScope().includes(offlineAccess));
-  const grant = known && fits ? known : new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
-  await widen(ctx, grant);
-  return grant;
+/**
+ * What the guest's session has given to the app, widened by what it asks for now. What takes the guest's word, an app of
+ * somebody else's or access to the API, is widened by the consent page alone.
+ */
+export function grantLoader(salt: string, api: string) {
+  return async (ctx: KoaContextWithOIDC): Promise<Grant | undefined> => {
+    const { client, session, account, provider } = ctx.oidc;
+    if (!client || !session || !account || !accessOf(ctx)?.isAllowed) return undefined;
+    const id = grantId(salt, session.uid, client.clientId);
+    const known = await provider.Grant.find(id);
+    if (extrasOf(client).consent_required || ctx.oidc.resourceServers?.[api]) return known;
+    const grant = known ?? newGrant(ctx, id);
+    await widen(ctx, grant);
+    return grant;
+  };
+}
+
+function newGrant({ oidc }: KoaContextWithOIDC, id: string): Grant {
+  const grant = new oidc.provider.Grant({
+    accountId: oidc.account?.accountId as string,
+    clientId: oidc.client?.clientId as string,
+  });
+  return Object.assign(grant, { jti: id });
 }
 
 /** Everything that is asked for. */
@@ -50,6 +65,8 @@ async function widen(ctx: KoaContextWithOIDC, grant: Grant): Promise<void> {
   for (const [resource, server] of Object.entries(resourceServers ?? {})) {
     grant.addResourceScope(resource, [...requestParamScopes].filter((scope) => server.scopes.has(scope)).join(' '));
   }
-  const isChanged = grant.jti === undefined || before !== JSON.stringify([grant.openid, grant.resources]);
-  if (isChanged) await grant.save();
+  if (grant.exp !== undefined && before === JSON.stringify([grant.openid, grant.resources])) return;
+  // How long it lives depends on what it covers by now.
+  Object.assign(grant, { exp: undefined });
+  await grant.save();
 }

@@ -5,11 +5,12 @@
 import { type Client, type Configuration, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { OutboundFetch } from '../outbound/outbound-client.js';
 import { accountFinder, isAccessLive } from './account.js';
+import { apiResource, apiScopes } from './api-resource.js';
 import { claimsByScope } from './claims.js';
 import { ClientAdapter, clientExtraNames, extrasOf } from './client-adapter.js';
 import { currentSession } from './current-session.js';
 import type { GuestSessions } from './guest-sessions.js';
-import { guestPolicy, loadGrant } from './interaction-policy.js';
+import { grantLoader, guestPolicy } from './interaction-policy.js';
 import { PayloadAdapter, type TenantContext } from './payload-adapter.js';
 import { SessionAdapter } from './session-adapter.js';
 import { type Jwk, joseName } from './signing-keys.js';
@@ -54,7 +55,7 @@ export const routes = {
 } as const;
 
 export function issuerConfiguration(parts: IssuerParts): Configuration {
-  const { tenantId, slug, context, salt } = parts;
+  const { tenantId, slug, publicUrl, context, salt } = parts;
   return {
     adapter: (model) => adapterOf(model, parts),
     jwks: { keys: parts.keys as NonNullable<Configuration['jwks']>['keys'] },
@@ -88,7 +89,7 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     pairwiseIdentifier: async (_ctx, accountId, client) =>
       opaqueName(salt, 'pairwise', String(client.sectorIdentifier ?? ''), accountId),
     findAccount: accountFinder({ tenantId, salt }, context),
-    loadExistingGrant: loadGrant,
+    loadExistingGrant: grantLoader(salt, apiResource(publicUrl)),
     interactions: {
       policy: guestPolicy(),
       url: (_ctx, interaction) => `/t/${slug}/oauth2/interaction/${interaction.uid}`,
@@ -128,7 +129,7 @@ function cookiesOf({ tenantId, publicUrl, cookieKeys }: IssuerParts): NonNullabl
 }
 
 function featuresOf(parts: IssuerParts): NonNullable<Configuration['features']> {
-  const { tenantId, context, views } = parts;
+  const { tenantId, publicUrl, context, views } = parts;
   return {
     devInteractions: { enabled: false },
     backchannelLogout: { enabled: true },
@@ -163,9 +164,10 @@ function featuresOf(parts: IssuerParts): NonNullable<Configuration['features']> 
       // An app that acts for itself gets a token for itself; a guest's token without a resource is for userinfo.
       defaultResource: async (ctx, client, oneOf) => oneOf ?? (isForItself(ctx) ? ownResource(client) : undefined),
       getResourceServerInfo: async (_ctx, resource, client) => {
-        if (resource !== ownResource(client)) throw new errors.InvalidTarget();
+        const isApi = resource === apiResource(publicUrl) && extrasOf(client).api_access;
+        if (!isApi && resource !== ownResource(client)) throw new errors.InvalidTarget();
         return {
-          scope: '',
+          scope: isApi ? apiScopes.join(' ') : '',
           audience: resource,
           accessTokenFormat: 'jwt',
           accessTokenTTL: extrasOf(client).access_token_lifetime,

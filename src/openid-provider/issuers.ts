@@ -5,6 +5,8 @@
  * may use them (`features/apps`). Instances are made when they are asked for, kept while they are used, and forgotten when
  * a doorbell says that what they were made of has changed.
  */
+
+import type { JWK } from 'jose';
 import { sql } from 'kysely';
 import { Provider } from 'oidc-provider';
 import type { SigningAlgorithm } from '../features/apps/app.entity.js';
@@ -16,12 +18,14 @@ import { type Ground, RequestContext } from '../request/request-context.js';
 import type { BackchannelLogout } from './access-end.js';
 import { logoutByJobs } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
-import type { GuestSessions } from './guest-sessions.js';
+import type { GuestSession, GuestSessions } from './guest-sessions.js';
+import { grantId } from './interaction-policy.js';
 import { issuerConfiguration } from './issuer-configuration.js';
 import type { OpenIdPages } from './pages.port.js';
 import { requestFrame } from './request-frame.js';
 import { noteReuse } from './reuse.js';
-import { loadKeys } from './signing-keys.js';
+import { sessionUidOf } from './session-adapter.js';
+import { loadKeys, publicPart } from './signing-keys.js';
 import { saltOf } from './tenant-salts.js';
 import { createViews, type ViewSources } from './views.js';
 
@@ -38,6 +42,9 @@ export interface Issuer {
   slug: string;
   provider: Provider;
   views: ViewSources;
+  publicKeys: JWK[];
+  /** What the grant of a guest's session to an app is called. */
+  grantIdOf(session: GuestSession, appId: string): string;
   /** Tells an app that a sign-in has ended; does nothing when it does not want to know any more. @throws when it fails */
   tellLogout(logout: Omit<BackchannelLogout, 'tenantId'>): Promise<void>;
   /** node:http's. */
@@ -118,7 +125,16 @@ export class Issuers {
     provider.on('server_error', (_ctx, error) =>
       ground.log.error({ tenantId, error: describeFault(error) }, 'the OpenID Provider failed'),
     );
-    return { tenantId, slug, provider, views, tellLogout: logoutByJobs(provider), handle: provider.callback() };
+    return {
+      tenantId,
+      slug,
+      provider,
+      views,
+      publicKeys: keys.map(publicPart),
+      grantIdOf: (session, appId) => grantId(salt, sessionUidOf(session), appId),
+      tellLogout: logoutByJobs(provider),
+      handle: provider.callback(),
+    };
   }
 
   #forget(tenantId: string): void {

@@ -5,6 +5,7 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import type { Db } from '../database/transaction.js';
 import { hashToken, type Secrets } from '../kernel/secrets.js';
 import type { RequestContext } from '../request/request-context.js';
 
@@ -29,33 +30,40 @@ export class PayloadAdapter implements Adapter {
 
   /** @param expiresIn seconds; 0 or less when it is over already */
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
-    const ctx = this.#context();
-    const expiresAt = new Date((payload.exp ?? Math.floor(Date.now() / 1000) + (expiresIn ?? 0)) * 1000);
+    await this.#context().oneStatement(this.#tenantId, ({ db }) => this.upsertIn(db, id, payload, expiresIn));
+  }
+
+  /** In the caller's transaction. */
+  async upsertIn(db: Db, id: string, payload: AdapterPayload, expiresIn = 0): Promise<void> {
+    const { secrets } = this.#context();
+    const expiresAt = new Date((payload.exp ?? Math.floor(Date.now() / 1000) + expiresIn) * 1000);
     const { grantId, uid, userCode, clientId: appId, accountId } = payload;
-    await ctx.oneStatement(this.#tenantId, async ({ db }) => {
-      const { numAffectedRows } = await sql`
-        insert into oidc_payload as known (tenant_id, model, id_hash, sealed_payload, app_id, external_user_id, grant_hash,
-          uid_hash, user_code_hash, expires_at)
-        values (${this.#tenantId}, ${this.#model}, ${hashToken(id)},
-          ${ctx.secrets.seal(JSON.stringify({ ...payload, jti: id }), sealContext(this.#tenantId, this.#model))},
-          ${appId ?? null}, ${accountId ?? null}, ${grantId ? hashToken(grantId) : null}, ${uid ? hashToken(uid) : null},
-          ${userCode ? ctx.secrets.sign('oidc', this.#userCodeMessage(userCode)) : null}, ${expiresAt})
-        on conflict (tenant_id, model, id_hash) do ${this.#onConflict()}`.execute(db);
-      if (numAffectedRows === 0n) throw new errors.InvalidRequest('it was used before');
-    });
+    const { numAffectedRows } = await sql`
+      insert into oidc_payload as known (tenant_id, model, id_hash, sealed_payload, app_id, external_user_id, grant_hash,
+        uid_hash, user_code_hash, expires_at)
+      values (${this.#tenantId}, ${this.#model}, ${hashToken(id)},
+        ${secrets.seal(JSON.stringify({ ...payload, jti: id }), sealContext(this.#tenantId, this.#model))},
+        ${appId ?? null}, ${accountId ?? null}, ${grantId ? hashToken(grantId) : null}, ${uid ? hashToken(uid) : null},
+        ${userCode ? secrets.sign('oidc', this.#userCodeMessage(userCode)) : null}, ${expiresAt})
+      on conflict (tenant_id, model, id_hash) do ${this.#onConflict()}`.execute(db);
+    if (numAffectedRows === 0n) throw new errors.InvalidRequest('it was used before');
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    return this.#findWhere(sql`id_hash = ${hashToken(id)}`);
+    return this.findIn(this.#context().db, id);
+  }
+
+  async findIn(db: Db, id: string): Promise<AdapterPayload | undefined> {
+    return this.#findWhere(db, sql`id_hash = ${hashToken(id)}`);
   }
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
-    return this.#findWhere(sql`uid_hash = ${hashToken(uid)}`);
+    return this.#findWhere(this.#context().db, sql`uid_hash = ${hashToken(uid)}`);
   }
 
   async findByUserCode(userCode: string): Promise<AdapterPayload | undefined> {
     const hashes = this.#context().secrets.signatures('oidc', this.#userCodeMessage(userCode));
-    return this.#findWhere(sql`user_code_hash = any(${hashes})`);
+    return this.#findWhere(this.#context().db, sql`user_code_hash = any(${hashes})`);
   }
 
   /** @throws errors.InvalidGrant (InvalidRequestUri of a pushed request) when somebody else was first; what was given for it is gone then. */
@@ -94,14 +102,14 @@ export class PayloadAdapter implements Adapter {
     );
   }
 
-  async #findWhere(condition: RawBuilder<unknown>): Promise<AdapterPayload | undefined> {
-    const ctx = this.#context();
+  async #findWhere(db: Db, condition: RawBuilder<unknown>): Promise<AdapterPayload | undefined> {
+    const { secrets } = this.#context();
     const { rows } = await sql<StoredRow>`
       select sealed_payload as sealed, consumed_at as "consumedAt" from oidc_payload
-      where tenant_id = ${this.#tenantId} and model = ${this.#model} and ${condition}`.execute(ctx.db);
+      where tenant_id = ${this.#tenantId} and model = ${this.#model} and ${condition}`.execute(db);
     const [row] = rows;
     if (!row) return undefined;
-    const payload = openPayload(ctx.secrets, row.sealed, this.#tenantId, this.#model);
+    const payload = openPayload(secrets, row.sealed, this.#tenantId, this.#model);
     return row.consumedAt ? { ...payload, consumed: Math.floor(row.consumedAt.getTime() / 1000) } : payload;
   }
 

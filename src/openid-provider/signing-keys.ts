@@ -5,6 +5,7 @@
  */
 import { generateKeyPair, type JsonWebKey } from 'node:crypto';
 import { promisify } from 'node:util';
+import type { JWK } from 'jose';
 import { sql } from 'kysely';
 import type { Tx } from '../database/transaction.js';
 import type { SigningAlgorithm } from '../features/apps/app.entity.js';
@@ -79,6 +80,10 @@ function keySetOf(ctx: RequestContext, rows: KeyRow[]): KeySet {
 function openKey(ctx: RequestContext, { id, algorithm, sealed }: KeyRow): Jwk {
   const jwk = JSON.parse(ctx.secrets.open(sealed, sealContext(id))) as JsonWebKey;
   return { ...jwk, kid: id, alg: joseName(algorithm), use: 'sig' };
+}
+
+export function publicPart({ kty, crv, x, y, e, n, kid, alg, use }: Jwk): JWK {
+  return JSON.parse(JSON.stringify({ kty, crv, x, y, e, n, kid, alg, use })) as JWK;
 }
 
 async function readKeys(ctx: RequestContext, tenantId: string): Promise<KeyRow[]> {

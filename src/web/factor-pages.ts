@@ -2,7 +2,7 @@
  * Parts of a flow of any purpose: proving by the gateway's own account (password, passkey), and the second factor, shown or
  * set up. What comes after each is the flow's business.
  */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { NewCodes } from '../features/credentials/account-security.service.js';
 import { hasSecondFactor } from '../features/credentials/second-factors.queries.js';
 import { checkLocalOffered } from '../features/proving/methods.rules.js';
@@ -11,17 +11,17 @@ import { type FlowKind, type FlowRequest, type FlowRoute, showPart, stepPart } f
 import { formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
 import {
-  codesOfFlowPage,
+  codesPage,
   type FactorSetting,
-  newPasskeyInFlowPage,
+  newPasskeyFactorPage,
   passwordPage,
   setUpPage,
-  totpInFlowPage,
+  totpFactorPage,
   useCodePage,
   usePasskeyPage,
 } from './second-factor-facts.js';
 
-type Show = (at: FlowRequest, found: Problem | null) => Promise<import('fastify').FastifyReply>;
+type Show = (at: FlowRequest, found: Problem | null) => Promise<FastifyReply>;
 
 export function registerFactorPages(server: FastifyInstance, tools: PageTools, kind: FlowKind): void {
   registerAccountPages(server, tools, kind);
@@ -65,7 +65,7 @@ function registerSecondFactorPages(server: FastifyInstance, tools: PageTools, ki
     const { factors, passkeyOptions } = await flowFactors.look(at.ctx, purpose, at.key);
     const setting = factorSettingOf(at, found);
     if (hasSecondFactor(factors)) return tools.show(at.reply, usePasskeyPage(passkeyOptions, factors, setting));
-    return tools.show(at.reply, newPasskeyInFlowPage(passkeyOptions, setting));
+    return tools.show(at.reply, newPasskeyFactorPage(passkeyOptions, setting));
   };
   const code: Show = async (at, found) => {
     const { factors } = await flowFactors.look(at.ctx, purpose, at.key);
@@ -75,12 +75,15 @@ function registerSecondFactorPages(server: FastifyInstance, tools: PageTools, ki
   const totp: Show = async (at, found) => {
     const sealedSeed = formField(at.request, 'seed') || null;
     const enrolment = await flowFactors.totpEnrolment(at.ctx, purpose, at.key, sealedSeed);
-    return tools.show(at.reply, totpInFlowPage(enrolment, factorSettingOf(at, found)));
+    return tools.show(at.reply, totpFactorPage(enrolment, factorSettingOf(at, found)));
   };
   const enrolled = ({ ctx, key, request, reply, ...at }: FlowRequest, codes: NewCodes) =>
     codes === null
       ? kind.goOn(ctx, key, request, reply)
-      : tools.show(reply, codesOfFlowPage(codes, factorSettingOf(at, null)));
+      : tools.show(
+          reply,
+          codesPage(codes, factorSettingOf(at, null), { nextPath: null, donePath: `${at.path}/second-factor/done` }),
+        );
 
   page('/second-factor/passkey', passkey);
   step('/second-factor/passkey', passkey, async (at) => {

@@ -6,10 +6,10 @@ import type { Method } from '../features/proving/methods.rules.js';
 import { RequestError, UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { type Problem, problem, problemOf } from './error-pages.js';
+import type { ShownFactors } from './factor-step.js';
 import { checkForm, flowForm, formToken } from './form-guard.js';
 import { type Branded, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
-import type { ShownFactors } from './second-factor-facts.js';
 
 export type FlowRoute = { Params: { flowId: string } };
 

@@ -13,8 +13,8 @@ import { maskEmailAddress } from '../kernel/email-address.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
-import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate } from './page.js';
-import { factorStepPage, noFactors, type ShownFactors } from './second-factor-facts.js';
+import { factorStepPage, noFactors, type ShownFactors } from './factor-step.js';
+import { type BrandFacts, brandOf, noBrand, type Page, type PageTemplate, type StepPage } from './page.js';
 
 /** What every page of one request needs besides the guest's state. */
 export interface Setting {
@@ -97,20 +97,21 @@ const stepPages: Record<RedemptionStep, (view: FlowView, facts: StepFacts) => St
   prove: ({ flow, methods }) => provePage(flow, methods, `/r/${flow.id}`),
   secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `/r/${flow.id}/second-factor`),
   consent: ({ offer }, { terms }) => [
-    'consent',
+    offer.isAutomatic ? 'automatic' : 'consent',
     { ...inviterFacts(offer), email: offer.email, app: offer.appName, ...agreementFacts(offer, terms) },
   ],
 };
 
-export type StepPage = [PageTemplate, Record<string, unknown>];
-
 /** What a flow of any purpose shows to somebody who has still to prove who they are. */
 export function provePage(
-  flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail'>,
+  flow: Pick<ProvingFlow, 'hasPasscode' | 'mismatchedEmail' | 'unaddressedIdentity'>,
   methods: readonly Method[],
   flowPath: string,
 ): StepPage {
   const method = currentMethod(flow, methods);
+  const signedInAt = methods.find(
+    ({ providerId }) => providerId && providerId === flow.unaddressedIdentity?.providerId,
+  );
   const others = methods.filter((each) => each !== method && each.kind !== 'LOCAL');
   const hasLocalAccount = isLocalOffered(methods);
   const choice = {
@@ -124,7 +125,7 @@ export function provePage(
   }
   if (method?.providerId)
     return ['sign-in', { ...choice, provider: method.displayName, signedInAs: flow.mismatchedEmail }];
-  return [flow.hasPasscode ? 'passcode' : 'passcode-send', choice];
+  return [flow.hasPasscode ? 'passcode' : 'passcode-send', { ...choice, signedInAt: signedInAt?.displayName ?? null }];
 }
 
 /** The first of the tenant's order, unless the guest has chosen by asking for a code. */

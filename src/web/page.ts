@@ -7,6 +7,7 @@ export const pageTemplates = [
   'passcode',
   'sign-in',
   'consent',
+  'automatic',
   'terms',
   'leaving',
   'landed',
@@ -21,7 +22,6 @@ export const pageTemplates = [
   'totp-new',
   'recovery-codes',
   'second-factor',
-  'second-factor-none',
   'second-factor-set-up',
   'second-factor-done',
   'password',
@@ -41,6 +41,9 @@ export const pageTemplates = [
   'openid-device-done',
 ] as const;
 export type PageTemplate = (typeof pageTemplates)[number];
+
+/** What a step of a flow shows; the flow adds the rest. */
+export type StepPage = [PageTemplate, Record<string, unknown>];
 
 /** A passkey is asked for by a script; no other page has one. */
 export const scriptedTemplates: ReadonlySet<PageTemplate> = new Set(['passkey-new', 'passkey-use']);

@@ -1,9 +1,9 @@
 /** The pages that ask for a second factor, and those of the gateway's own account, pure; for a session and for flows alike. */
 import type { SecondFactors } from '../features/credentials/second-factors.queries.js';
-import { hasSecondFactor } from '../features/credentials/second-factors.queries.js';
 import type { TotpEnrolment } from '../features/credentials/totp.service.js';
 import type { Problem } from './error-pages.js';
-import { alertFacts, type Branded, page as pageOf, type StepPage } from './guest-pages.js';
+import { factorFacts } from './factor-step.js';
+import { alertFacts, type Branded, page as pageOf } from './guest-pages.js';
 import type { Page, PageTemplate } from './page.js';
 import { qrCode } from './qr-code.js';
 
@@ -21,29 +21,6 @@ export interface FactorSetting {
   flowPath: string | null;
 }
 
-/** What the step of a flow shows. */
-export interface ShownFactors {
-  factors: SecondFactors;
-  passkeyOptions: object;
-}
-
-export const noFactors: ShownFactors = {
-  factors: { passkeys: 0, hasTotp: false, recoveryCodes: 0 },
-  passkeyOptions: {},
-};
-
-/** The quickest they have; where they have none, which they want to set up. */
-export function factorStepPage({ factors, passkeyOptions }: ShownFactors, root: string): StepPage {
-  const shared = { root, query: '' };
-  if (!hasSecondFactor(factors)) return ['second-factor-set-up', shared];
-  if (factors.passkeys > 0)
-    return [
-      'passkey-use',
-      { ...shared, ...factorFacts(factors), options: JSON.stringify(passkeyOptions), otherPath: null },
-    ];
-  return ['second-factor', { ...shared, ...factorFacts(factors) }];
-}
-
 /** @param factors null: it is to sign in with, and says nothing of what they have. */
 export function usePasskeyPage(options: object, factors: SecondFactors | null, setting: FactorSetting): Page {
   const otherPath = factors === null ? setting.flowPath : null;
@@ -58,21 +35,21 @@ export function setUpPage(setting: FactorSetting): Page {
   return page('second-factor-set-up', setting, {});
 }
 
-/** One is asked for of somebody who is signed in, and there is none yet. */
-export function noFactorPage(setting: FactorSetting, setUpPath: string): Page {
-  return page('second-factor-none', setting, { setUpPath });
-}
-
-export function newPasskeyInFlowPage(options: object, setting: FactorSetting): Page {
+export function newPasskeyFactorPage(options: object, setting: FactorSetting): Page {
   return page('passkey-new', setting, { options: JSON.stringify(options), backPath: null });
 }
 
-export function totpInFlowPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: FactorSetting): Page {
+export function totpFactorPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: FactorSetting): Page {
   return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: null });
 }
 
-export function codesOfFlowPage(codes: readonly string[], setting: FactorSetting): Page {
-  return page('recovery-codes', setting, { codes, nextPath: null, donePath: `${setting.root}/done` });
+/** Shown once. On they go by a link, or by a form where going on is a step. */
+export function codesPage(
+  codes: readonly string[],
+  setting: FactorSetting,
+  on: { nextPath: string | null; donePath: string | null },
+): Page {
+  return page('recovery-codes', setting, { codes, ...on });
 }
 
 /** @param email for password managers; null: it is not shown yet. */
@@ -90,16 +67,6 @@ export function passwordPage(email: string | null, setting: FactorSetting): Page
 /** For people who type it. */
 export function inFours(seed: string): string {
   return seed.replace(/.{4}(?=.)/g, '$& ');
-}
-
-function factorFacts(factors: SecondFactors | null) {
-  const { passkeys = 0, hasTotp = false, recoveryCodes = 0 } = factors ?? {};
-  return {
-    hasPasskey: passkeys > 0,
-    hasTotp,
-    hasRecoveryCodes: recoveryCodes > 0,
-    hasCode: hasTotp || recoveryCodes > 0,
-  };
 }
 
 function page(template: PageTemplate, setting: FactorSetting, facts: Record<string, unknown>): Page {

@@ -78,6 +78,6 @@ function credentialFacts(language: Language, credential: CredentialRow | undefin
 
 function page(template: PageTemplate, setting: SecuritySetting, facts: Record<string, unknown>): Page {
   const { tenant, csrf, found, language } = setting;
-  const shared = { ...alertFacts(found, language), csrf, root: rootOf(setting), declinePath: null };
+  const shared = { ...alertFacts(found, language), csrf, root: rootOf(setting), declinePath: null, query: '' };
   return { ...pageOf(template, brandedFor(tenant, setting), { ...shared, ...facts }), status: found?.status ?? 200 };
 }

@@ -8,6 +8,7 @@ import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import type { Language } from '../kernel/languages.js';
 import { dateInWords, momentInWords } from '../mail/time-words.js';
 import { type Problem, problem } from './error-pages.js';
+import { factorStepPage, noFactors } from './factor-step.js';
 import {
   agreementFacts,
   alertFacts,
@@ -17,10 +18,8 @@ import {
   provePage,
   type Setting,
   type StepFacts,
-  type StepPage,
 } from './guest-pages.js';
-import type { Page } from './page.js';
-import { factorStepPage, noFactors } from './second-factor-facts.js';
+import type { Page, StepPage } from './page.js';
 
 export const signInPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/sign-in`;
 export const accountPath = ({ slug }: Pick<TenantPage, 'slug'>): string => `/t/${slug}/account`;

@@ -194,6 +194,7 @@ describe('fields', () => {
     ['apps { totalCount }', 'APP_READ'],
     ['identityProviders { totalCount }', 'IDENTITY_PROVIDER_READ'],
     ['partners { totalCount }', 'PARTNER_READ'],
+    ['roleAssignments { totalCount }', 'ROLE_READ'],
     ['invitations { totalCount }', 'INVITATION_READ'],
     ['unsubscribedRecipients { totalCount }', 'INVITATION_READ'],
     ['bulkInvites { totalCount }', 'INVITATION_READ'],

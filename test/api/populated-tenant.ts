@@ -24,6 +24,7 @@ export type ForeignId =
   | 'appAssignmentId'
   | 'identityProviderId'
   | 'partnerId'
+  | 'roleAssignmentId'
   | 'invitationId'
   | 'bulkInviteId'
   | 'redemptionId'
@@ -59,6 +60,7 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
   );
   const partner = { tenantId, displayName: 'Partner', domains: [`${slug}.test`] };
   const partnerId = await make('createPartner', partner, 'partner');
+  const roleAssignmentId = await make('assignRole', { tenantId, role: 'READER', appId }, 'roleAssignment');
   await gateway.ask(
     'mutation ($input: PublishTermsOfUseInput!) { publishTermsOfUse(input: $input) { userErrors { code field message } } }',
     { input: { tenantId, texts: [{ language: 'en', markdown: 'Be kind.' }] } },
@@ -90,6 +92,7 @@ export async function createPopulatedTenant(gateway: TestGateway): Promise<Popul
       appAssignmentId,
       identityProviderId,
       partnerId,
+      roleAssignmentId,
       invitationId,
       bulkInviteId,
       redemptionId,

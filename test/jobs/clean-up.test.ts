@@ -69,6 +69,20 @@ describe('cleaning up', () => {
     expect(await countOf('mail_request')).toBe(1);
     expect(await countOf('tenant_mail_count')).toBe(1);
   });
+
+  it('forgets tries after their hour, and answered challenges once they can be answered no more', async () => {
+    const triesAt = (subject: string, at: Date) =>
+      gateway.sql("insert into credential_tries values ($1, 'PASSWORD', $2, $3, 10)", [tenantId, subject, at]);
+    await triesAt('old', ago(HOUR + MINUTE));
+    await triesAt('young', ago(HOUR - MINUTE));
+    const spentAt = (challenge: string, at: Date) =>
+      gateway.sql('insert into spent_challenge values ($1, $2, $3)', [Buffer.from(challenge), tenantId, at]);
+    await spentAt('old', ago(21 * MINUTE));
+    await spentAt('young', ago(11 * MINUTE));
+    await run('clean_up');
+    expect(await countOf('credential_tries')).toBe(1);
+    expect(await countOf('spent_challenge')).toBe(1);
+  });
 });
 
 describe('the sweeper', () => {

@@ -53,6 +53,20 @@ describe('a guest who is signed in at the gateway', () => {
     });
   });
 
+  it('may open many apps at once, several times each, and every tab works', async () => {
+    const visitor = await signInGuest(gateway, tenant.id);
+    const configs = await Promise.all([1, 2, 3, 1].map(async () => discover(issuer, await register())));
+    const tabs = [...configs, ...configs].map(async (config) => {
+      const tokens = await authorize(config, visitor.browser);
+      return { config, tokens };
+    });
+    for (const { config, tokens } of await Promise.all(tabs)) {
+      const claims = await client.fetchUserInfo(config, tokens.access_token, visitor.externalUserId);
+      expect(claims.sub).toBe(visitor.externalUserId);
+      expect((await client.refreshTokenGrant(config, tokens.refresh_token as string)).access_token).toBeTruthy();
+    }
+  });
+
   it('is told of at userinfo by the same claims', async () => {
     const config = await discover(issuer, await register());
     const tokens = await authorize(config, guest.browser, { scope: 'openid email' });

@@ -5,6 +5,7 @@
 import { hkdfSync } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Secret, TOTP } from 'otpauth';
 import { pino } from 'pino';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { signInAt } from '../support/openid-provider.js';
@@ -12,6 +13,7 @@ import { refusal, startSmtpServer, type TestSmtpServer } from '../support/smtp-s
 import { until } from '../support/until.js';
 import { GuestBrowser, passcodesTo, proveByPasscode, requestPasscode, startAt } from '../web/guest-browser.js';
 import { addPartner, type Partner } from '../web/partner.js';
+import { signInGuest } from '../web/signed-in-guest.js';
 
 const SECRET_KEY = 'a-secret-key-of-this-run-that-is-long-enough';
 const logged: string[] = [];
@@ -24,6 +26,7 @@ let smtp: TestSmtpServer;
 let gateway: TestGateway;
 let partner: Partner;
 let tenantId: string;
+let tenant: { id: string; slug: string };
 
 beforeAll(async () => {
   const sink = new Writable({
@@ -38,7 +41,8 @@ beforeAll(async () => {
   });
   gateway = await startTestGateway({ smtp, log: pino({ level: 'trace' }, sink), env: { SECRET_KEYS: SECRET_KEY } });
   await keepEveryRow();
-  tenantId = (await gateway.createTenant({ displayName: 'Contoso' })).id;
+  tenant = await gateway.createTenant({ displayName: 'Contoso' });
+  tenantId = tenant.id;
   partner = await addPartner(gateway, tenantId, 'fabrikam.example');
 });
 afterAll(async () => {
@@ -151,6 +155,37 @@ async function redeemByScript(email: string): Promise<void> {
   await run('redeemInvitation', 'RedeemInvitationInput', { ...answer, passcode });
 }
 
+/** Password, authenticator app and recovery codes: set up, used, mistyped. */
+async function setUpCredentials(email: string): Promise<void> {
+  const guest = await signInGuest(gateway, tenant, email);
+  personal.add(email);
+  const { browser, page } = guest;
+  for (const password of ['short', 'my quiet and secret garden'])
+    await browser.submit(await browser.get(page('/account/security')), '/password', { password });
+  secrets.set('password', 'my quiet and secret garden');
+  const totp = await browser.get(page('/account/security/totp'));
+  const seed = (/<code class="seed">([^<]*)</.exec(totp.html)?.[1] ?? '').replaceAll(' ', '');
+  secrets.set('seed of the app', seed);
+  secrets.set('sealed seed in the form', totp.forms[0]?.fields.seed ?? '');
+  const code = new TOTP({ secret: Secret.fromBase32(seed) }).generate({ timestamp: gateway.clock.now().getTime() });
+  await browser.submit(totp, '/totp', { code: '000000' });
+  const shown = await browser.submit(totp, '/totp', { code });
+  const codes = [...shown.html.matchAll(/<li><code>([^<]*)<\/code>/g)].map(([, each = '']) => each);
+  for (const each of codes) secrets.set(`recovery code ${secrets.size}`, each);
+  keepCookies(browser, email);
+  await failing('passkey', () => browser.get(page('/account/security')).then(() => undefined));
+  const again = new GuestBrowser();
+  const asked = await again.submit(await again.get(page('/sign-in?with=account')), '/sign-in', { email });
+  for (const password of ['a secret but wrong password', 'my quiet and secret garden']) {
+    secrets.set(`password ${secrets.size}`, password);
+    await failing('local_password', () => again.submit(asked, '/password', { password }).then(() => undefined));
+    const next = await again.submit(asked, '/password', { password });
+    if (next.status === 200) await again.submit(next, '/second-factor/code', { code: codes[0] ?? '' });
+  }
+  keepCookies(again, email);
+  await again.post(page('/account/security/passkey'), { csrf: 'secret token of no form', answer: '{"id":"x"}' });
+}
+
 /** The database fails in the middle of a request. */
 async function failing(table: string, work: () => Promise<void>): Promise<void> {
   await gateway.sql(`alter table ${table} rename to ${table}_away`);
@@ -232,7 +267,17 @@ it('no log line and no row ever written holds anything that opens anything', asy
   secrets.set('SECRET_KEYS', SECRET_KEY);
   secrets.set('bootstrap key', gateway.bootstrapKey);
   secrets.set('client secret of a provider', 'a-secret-between-two-organisations');
-  for (const label of ['link', 'passcode', 'csrf', 'cookie', 'seal', 'cursor', 'idempotency']) {
+  for (const label of [
+    'link',
+    'passcode',
+    'csrf',
+    'cookie',
+    'seal',
+    'cursor',
+    'idempotency',
+    'challenge',
+    'recovery',
+  ]) {
     const subkey = Buffer.from(hkdfSync('sha256', SECRET_KEY, '', `vestibule/${label}`, 32)).toString('base64url');
     secrets.set(`subkey ${label}`, subkey);
   }
@@ -240,6 +285,7 @@ it('no log line and no row ever written holds anything that opens anything', asy
   await redeemByPasscode('ada@litware.example');
   await redeemByProvider('grace@fabrikam.example');
   await redeemByScript('alan@litware.example');
+  await setUpCredentials('edsger@litware.example');
   await inviteInOtherWays();
   await proveByPasscode(
     gateway,
@@ -253,7 +299,7 @@ it('no log line and no row ever written holds anything that opens anything', asy
   }
 
   const redeemed = await gateway.sql("select from invitation where status = 'REDEEMED'");
-  expect(redeemed).toHaveLength(3);
+  expect(redeemed).toHaveLength(4);
   const stored = await everythingStored();
   const log = logged.join('');
   expect(stored).toContain('send_passcode_mail');

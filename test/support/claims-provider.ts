@@ -39,6 +39,7 @@ interface Grant {
   path: string;
   nonce: string;
   clientId: string;
+  redirectUri: string;
 }
 
 export async function startClaimsProvider(options: ClaimsProviderOptions): Promise<ClaimsProvider> {
@@ -87,9 +88,16 @@ export async function startClaimsProvider(options: ClaimsProviderOptions): Promi
   function authorize({ searchParams: asked, pathname }: URL, response: ServerResponse): void {
     const code = randomBytes(16).toString('hex');
     const path = pathname.slice(0, -'/authorize'.length);
-    const [email, nonce, clientId] = ['login_hint', 'nonce', 'client_id'].map((name) => asked.get(name) ?? '');
-    grants.set(code, { email: email ?? '', nonce: nonce ?? '', clientId: clientId ?? '', path });
-    const back = new URL(asked.get('redirect_uri') ?? '');
+    const given = (name: string) => asked.get(name) ?? '';
+    const redirectUri = given('redirect_uri');
+    grants.set(code, {
+      email: given('login_hint'),
+      nonce: given('nonce'),
+      clientId: given('client_id'),
+      redirectUri,
+      path,
+    });
+    const back = new URL(redirectUri);
     back.search = new URLSearchParams({ code, state: asked.get('state') ?? '' }).toString();
     response.writeHead(302, { location: back.href }).end();
   }
@@ -98,7 +106,8 @@ export async function startClaimsProvider(options: ClaimsProviderOptions): Promi
     provider.tokenRequests.push(form);
     const grant = grants.get(form.get('code') ?? '');
     grants.delete(form.get('code') ?? '');
-    if (!grant || `${grant.path}/token` !== pathname) return answer(response, 400, { error: 'invalid_grant' });
+    const isHere = `${grant?.path}/token` === pathname && grant?.redirectUri === form.get('redirect_uri');
+    if (!grant || !isHere) return answer(response, 400, { error: 'invalid_grant' });
     const now = Math.floor(Date.now() / 1000) + provider.clockAhead;
     const { nonce, clientId, email, path } = grant;
     const idToken = await new SignJWT({ nonce, ...claimsOf(email, path) })

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { hash } from '@node-rs/argon2';
 import { Secret, TOTP } from 'otpauth';
 import { HOUR, MINUTE, SECOND } from '../../src/kernel/clock.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
-import type { WebPage } from './guest-browser.js';
+import { GuestBrowser, type WebPage } from './guest-browser.js';
 import { type SignedInGuest, signInGuest } from './signed-in-guest.js';
 
 const SECURITY = '/account/security';
@@ -119,6 +120,39 @@ describe('a password', () => {
     await guest.browser.submit(await open(guest), '/password/remove');
     expect(await kindsOf(guest)).toEqual([]);
     expect(await signInTypesOf(guest)).toEqual(['EMAIL_PASSCODE']);
+  });
+
+  it('that is changed ends the sessions of other browsers', async () => {
+    const guest = await newGuest();
+    await setPassword(guest, 'a quiet garden');
+    const session = () =>
+      gateway.sql<{ reason: string | null }>(
+        'select end_reason as reason from guest_session where external_user_id = $1 order by created_at',
+        [guest.externalUserId],
+      );
+    const elsewhere = new GuestBrowser();
+    const start = await elsewhere.get(guest.page('/sign-in?with=account'));
+    const page = await elsewhere.submit(start, '/sign-in', { email: guest.email });
+    await elsewhere.submit(page, '/password', { password: 'a quiet garden' });
+    expect(await session()).toEqual([{ reason: null }, { reason: null }]);
+    await setPassword(guest, 'a louder garden');
+    expect(await session()).toEqual([{ reason: null }, { reason: 'PASSWORD_CHANGED' }]);
+  });
+
+  it('hashed with weaker parameters is hashed anew when it is next used', async () => {
+    const guest = await newGuest();
+    await setPassword(guest, 'a quiet garden');
+    const older = await hash('a quiet garden', { memoryCost: 8192, timeCost: 1, parallelism: 1 });
+    await gateway.sql('update local_password set password_hash = $2 where external_user_id = $1', [
+      guest.externalUserId,
+      Buffer.from(older),
+    ]);
+    const browser = new GuestBrowser();
+    const start = await browser.get(guest.page('/sign-in?with=account'));
+    const page = await browser.submit(start, '/sign-in', { email: guest.email });
+    const apps = await browser.submit(page, '/password', { password: 'a quiet garden' });
+    expect(apps.url.pathname).toBe(`/t/${tenant.slug}/apps`);
+    expect((await storedPassword(guest))[0]?.hash).toContain('m=19456,t=2,p=1');
   });
 
   it('that is short, common or made of the address is refused, and the page says why', async () => {

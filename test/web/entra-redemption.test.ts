@@ -4,7 +4,7 @@ import type { JWTPayload } from 'jose';
 import { DAY } from '../../src/kernel/clock.js';
 import { type ClaimsProvider, entraClaims, googleClaims, startClaimsProvider } from '../support/claims-provider.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
-import { GuestBrowser, requestPasscode, startAt, type WebPage } from './guest-browser.js';
+import { GuestBrowser, passcodesTo, requestPasscode, startAt, type WebPage } from './guest-browser.js';
 
 const FABRIKAM = '3f1d0c52-1111-4222-8333-444455556666';
 const LITWARE = '9a9a9a9a-1111-4222-8333-444455556666';
@@ -12,13 +12,15 @@ const organizations: Record<string, string> = { 'fabrikam.example': FABRIKAM, 'l
 
 let gateway: TestGateway;
 let tenantId: string;
+let slug: string;
+let anyOrganization: string;
 let entra: ClaimsProvider;
 let changes: JWTPayload = {};
 let people = 0;
 
 beforeAll(async () => {
   gateway = await startTestGateway();
-  tenantId = (await gateway.createTenant({ displayName: 'Contoso' })).id;
+  ({ id: tenantId, slug } = await gateway.createTenant({ displayName: 'Contoso' }));
   entra = await startClaimsProvider({
     claimsOf: (email, path) => entraClaims(email, path, changes),
     issuerPath: (path) => {
@@ -27,7 +29,7 @@ beforeAll(async () => {
       return id === undefined ? null : `/${id}/v2.0`;
     },
   });
-  await addProvider({ preset: 'ENTRA_ANY_ORGANIZATION', issuer: `${entra.origin}/{tenantid}/v2.0` });
+  anyOrganization = await addProvider({ preset: 'ENTRA_ANY_ORGANIZATION', issuer: `${entra.origin}/{tenantid}/v2.0` });
 });
 afterEach(() => {
   changes = {};
@@ -93,6 +95,7 @@ describe('a guest of an organisation of Entra', () => {
     const started = await startAt(browser, guest.redeemUrl);
     const back = await signIn(browser, started);
     expect(steps(back)).toEqual(['passcode/send', 'decline', 'sign-in']);
+    expect(back.html).toContain('You are signed in at Microsoft');
     const { page, passcode } = await requestPasscode(gateway, browser, back, guest.email);
     await browser.submit(await browser.submit(page, '/passcode', { passcode }), '/accept');
     expect(await identitiesOf(guest.externalUserId)).toEqual([
@@ -153,6 +156,53 @@ describe('a guest of an organisation of Entra', () => {
     organizations['fabrikam.example'] = FABRIKAM;
     expect((await browser.submit(consent, '/accept')).status).toBe(403);
     await gateway.sql('delete from entra_organization');
+  });
+});
+
+describe('a guest who has signed in and has only the address left to show', () => {
+  const enable = (enabled: boolean) =>
+    gateway.ask(
+      'mutation ($input: UpdateIdentityProviderInput!) { updateIdentityProvider(input: $input) { userErrors { code } } }',
+      { input: { identityProviderId: anyOrganization, enabled } },
+    );
+
+  async function halfWay() {
+    changes = { xms_edov: undefined };
+    const guest = await invite();
+    const browser = new GuestBrowser();
+    return { guest, browser, page: await signIn(browser, await startAt(browser, guest.redeemUrl)) };
+  }
+
+  it('gets no passcode any more once the domain belongs to another organisation', async () => {
+    const { browser, page } = await halfWay();
+    await gateway.sql('update entra_organization set issuer = $1', [`${entra.origin}/${LITWARE}/v2.0`]);
+    const refused = await browser.submit(page, '/passcode/send');
+    expect([refused.status, steps(refused)]).toEqual([403, ['sign-in', 'decline']]);
+    await gateway.sql('delete from entra_organization');
+  });
+
+  it('is known by the passcode alone once the provider is not entitled any more', async () => {
+    const { guest, browser, page } = await halfWay();
+    await enable(false);
+    const { page: next, passcode } = await requestPasscode(gateway, browser, page, guest.email);
+    await browser.submit(await browser.submit(next, '/passcode', { passcode }), '/accept');
+    await enable(true);
+    expect(await identitiesOf(guest.externalUserId)).toEqual([
+      { issuer: 'mail', subject: guest.email, sign_in_type: 'EMAIL_PASSCODE' },
+    ]);
+  });
+
+  it('is asked for the address no second time: signing in again is enough', async () => {
+    const { guest, browser, page } = await halfWay();
+    const { page: next, passcode } = await requestPasscode(gateway, browser, page, guest.email);
+    await browser.submit(await browser.submit(next, '/passcode', { passcode }), '/accept');
+    const later = new GuestBrowser();
+    const door = await later.get(`${gateway.url}/t/${slug}/sign-in`);
+    const begun = await later.submit(door, '/sign-in', { email: guest.email });
+    expect(begun.html).toContain('Continue with Microsoft');
+    const back = await signIn(later, begun);
+    expect(back.url.pathname).toBe(`/t/${slug}/apps`);
+    expect(passcodesTo(gateway, guest.email)).toHaveLength(1);
   });
 });
 

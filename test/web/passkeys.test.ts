@@ -4,6 +4,8 @@ import chromium from '@sparticuz/chromium';
 import { type Browser, type CDPSession, type Page, chromium as playwright } from 'playwright-core';
 import { MINUTE } from '../../src/kernel/clock.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
+import { passcodesTo } from './guest-browser.js';
 import { type SignedInGuest, signInGuest } from './signed-in-guest.js';
 
 let gateway: TestGateway;
@@ -71,6 +73,13 @@ async function addPasskey({ page, guest }: Device, label: string): Promise<void>
   await page.getByRole('link', { name: 'Add a passkey' }).click();
   await page.getByLabel('Name of the passkey').fill(label);
   await page.getByRole('button', { name: 'Create passkey' }).click();
+}
+
+function requireSecondFactor(required: boolean) {
+  return gateway.ask(
+    'mutation ($input: UpdateSecondFactorPolicyInput!) { updateSecondFactorPolicy(input: $input) { userErrors { code } } }',
+    { input: { tenantId: tenant.id, required } },
+  );
 }
 
 async function passkeysOf({ externalUserId }: SignedInGuest) {
@@ -142,6 +151,90 @@ describe('a passkey', () => {
     await addPasskey(device, '');
     await device.page.getByText('The passkey could not be used').waitFor();
     expect(await passkeysOf(device.guest)).toEqual([]);
+  });
+});
+
+async function openPasskeyPage(page: Page, email: string): Promise<void> {
+  await page.goto(`${gateway.url}/t/${tenant.slug}/sign-in`);
+  await page.getByRole('link', { name: 'I have a passkey or a password here' }).click();
+  await page.getByLabel('address').fill(email);
+  await page.getByRole('button').first().click();
+  await page.getByRole('link', { name: 'Use a passkey' }).click();
+}
+
+describe('a guest with a passkey', () => {
+  /** As after signing out: the authenticator stays, the session is gone. */
+  async function signedOutDevice(): Promise<Device> {
+    const device = await openDevice();
+    await addPasskey(device, 'Phone');
+    await device.page.getByRole('link', { name: 'I have kept them' }).click();
+    await device.page.context().clearCookies();
+    return device;
+  }
+
+  it('signs in with it alone, and that counts as two factors', async () => {
+    const device = await signedOutDevice();
+    await requireSecondFactor(true);
+    await openPasskeyPage(device.page, device.guest.email);
+    await device.page.getByRole('button', { name: 'Use passkey' }).click();
+    await device.page.waitForURL('**/apps');
+    const [session] = await gateway.sql<{ amr: string[]; shown: boolean; kind: string }>(
+      `select s.amr, s.second_factor_at is not null as shown, i.sign_in_type as kind
+       from guest_session s join identity i on i.id = s.identity_id
+       where s.external_user_id = $1 order by s.created_at desc limit 1`,
+      [device.guest.externalUserId],
+    );
+    expect(session).toEqual({ amr: ['pop', 'user', 'mfa'], shown: true, kind: 'LOCAL' });
+    expect(device.violations).toEqual([]);
+    await requireSecondFactor(false);
+  });
+
+  it('does not sign in as somebody else, whose address was typed', async () => {
+    const device = await signedOutDevice();
+    const other = await signInGuest(gateway, tenant, `guest${++people}@fabrikam.example`);
+    for (const email of [other.email, 'nobody@fabrikam.example']) {
+      await openPasskeyPage(device.page, email);
+      await device.page.getByRole('button', { name: 'Use passkey' }).click();
+      await device.page.getByText('This passkey was not accepted').waitFor();
+    }
+  });
+
+  it('is named to nobody who types the address', async () => {
+    const device = await signedOutDevice();
+    const optionsFor = async (email: string) => {
+      await openPasskeyPage(device.page, email);
+      return JSON.parse((await device.page.locator('form[data-passkey]').getAttribute('data-options')) ?? '');
+    };
+    const { challenge: _one, ...known } = await optionsFor(device.guest.email);
+    const { challenge: _other, ...unknown } = await optionsFor('nobody@fabrikam.example');
+    expect(known).toEqual(unknown);
+    expect(known.allowCredentials).toBeUndefined();
+  });
+});
+
+describe('a second factor set up on the way', () => {
+  it('can be a passkey, in the browser in which an invitation is accepted', async () => {
+    await requireSecondFactor(true);
+    const email = `guest${++people}@fabrikam.example`;
+    const { redeemUrl, id } = await gateway.inviteUser({ tenantId: tenant.id, email });
+    const page = await (await browser.newContext()).newPage();
+    await addAuthenticator(page);
+    await page.goto(redeemUrl);
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('button', { name: 'Send code' }).click();
+    await page.getByLabel('Code from the mail').fill(await until(() => passcodesTo(gateway, email)[0], 'the passcode'));
+    await page.getByRole('button', { name: 'Check code' }).click();
+    await page.getByRole('link', { name: 'Passkey' }).click();
+    await page.getByRole('button', { name: 'Create passkey' }).click();
+    await page.getByRole('button', { name: 'I have kept them' }).click();
+    await page.getByRole('button', { name: 'Accept' }).click();
+    await page.getByRole('heading', { name: 'You are a guest of Contoso now' }).waitFor();
+    expect(await gateway.sql('select status from invitation where id = $1', [id])).toEqual([{ status: 'REDEEMED' }]);
+    await page.context().clearCookies();
+    await openPasskeyPage(page, email);
+    await page.getByRole('button', { name: 'Use passkey' }).click();
+    await page.waitForURL('**/apps');
+    await requireSecondFactor(false);
   });
 });
 

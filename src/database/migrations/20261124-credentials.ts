@@ -42,8 +42,10 @@ create index passkey_user on passkey (external_user_id, created_at, id);
 -- What was signed by a passkey is taken once.
 create table spent_challenge (
   challenge_hash bytea not null,
+  tenant_id text collate "C" not null,
   spent_at timestamptz(3) not null,
-  primary key (challenge_hash)
+  primary key (challenge_hash),
+  foreign key (tenant_id) references tenant (id)
 );
 create index spent_challenge_spent on spent_challenge (spent_at);
 

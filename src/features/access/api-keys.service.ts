@@ -16,7 +16,7 @@ import { isIdOf } from '../../kernel/ids.js';
 import { reachTenant, rowById } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
-import { ringAccessChanged } from './access-channel.js';
+import { ringAccessChanged } from './access-channel.service.js';
 import { ApiKey } from './api-key.entity.js';
 import { newApiKeySecret, storeApiKey } from './store-api-key.js';
 

@@ -9,7 +9,7 @@ import type { Actor, Permission } from '../../kernel/actor.js';
 import { later, MINUTE } from '../../kernel/clock.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { Ground } from '../../request/request-context.js';
-import { ACCESS_CHANNEL } from './access-channel.js';
+import { ACCESS_CHANNEL } from './access-channel.service.js';
 import { CredentialCache } from './credential-cache.js';
 
 /** How exact `lastUsedAt` is: a key in steady use costs one write a minute. */

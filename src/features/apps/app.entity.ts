@@ -144,6 +144,13 @@ export class App implements Node {
   secondFactorRequired!: boolean;
 
   @Field(() => Boolean, {
+    description:
+      'The app may ask for access to the API in the name of operators who agree, and for itself with a role.',
+  })
+  @Property(booleanColumn())
+  apiAccess!: boolean;
+
+  @Field(() => Boolean, {
     description: "Of an app that is not the tenant's own: guests are asked before it gets their data.",
   })
   @Property(booleanColumn())

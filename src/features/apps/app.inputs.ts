@@ -55,6 +55,9 @@ class ClientSettingsInput {
 
   @Field(() => Boolean, { nullable: true, description: 'Default: false.' })
   consentRequired?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true, description: 'Needs ROLE_WRITE as well. Default: false.' })
+  apiAccess?: boolean | null;
 }
 
 @InputType()

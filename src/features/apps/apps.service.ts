@@ -6,6 +6,7 @@ import { LockMode } from '@mikro-orm/core';
 import { sql } from 'kysely';
 import type { Row } from '../../database/table.js';
 import { isUniqueViolation, type Tx } from '../../database/transaction.js';
+import { requirePermission } from '../../kernel/actor.js';
 import { HOUR, later } from '../../kernel/clock.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
@@ -56,6 +57,7 @@ export class AppsService {
 
   async register(ctx: RequestContext, input: NewApp): Promise<AppSecret> {
     const tenantId = await reachTenant(ctx, input.tenantId);
+    if (input.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
     const app = checkNewApp(input);
     const id = newId('App');
     const clientSecret = randomToken();
@@ -70,6 +72,7 @@ export class AppsService {
 
   async update(ctx: RequestContext, input: AppChange): Promise<string> {
     const tenantId = await tenantOfApp(ctx, input.appId);
+    if (input.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
     const change = checkChange(input);
     await refusingTakenName(
       ctx.transaction(tenantId, async (tx) => {
@@ -155,13 +158,14 @@ async function insertApp(
     insert into app (id, tenant_id, display_name, name_key, client_id, client_secret_hash, home_page_url, redirect_uris,
       assignment_required, roles, initiate_login_url, logo_url, post_logout_redirect_uris, backchannel_logout_url,
       grant_types, client_authentication, jwks, jwks_url, signing_algorithm, subject_type, access_token_lifetime_seconds,
-      refresh_token_lifetime_days, second_factor_required, consent_required, created_at)
+      refresh_token_lifetime_days, second_factor_required, consent_required, api_access,
+      created_at)
     values (${id}, ${app.tenantId}, ${app.displayName}, ${app.nameKey}, ${id}, ${clientSecretHash}, ${app.homePageUrl},
       ${app.redirectUris}, ${app.assignmentRequired}, ${app.roles}, ${app.initiateLoginUrl}, ${app.logoUrl},
       ${app.postLogoutRedirectUris}, ${app.backchannelLogoutUrl}, ${app.grantTypes}, ${app.clientAuthentication},
       ${app.jwks && JSON.stringify(app.jwks)}::jsonb, ${app.jwksUrl}, ${app.signingAlgorithm}, ${app.subjectType},
       ${app.accessTokenLifetimeSeconds}, ${app.refreshTokenLifetimeDays}, ${app.secondFactorRequired},
-      ${app.consentRequired}, ${createdAt})`.execute(tx.db);
+      ${app.consentRequired}, ${app.apiAccess}, ${createdAt})`.execute(tx.db);
 }
 
 /** Whoever assigns a role holds the app, too, so that no role in use is taken away meanwhile. */

@@ -20,6 +20,7 @@ export interface ClientSettings {
   refreshTokenLifetimeDays?: number | null;
   secondFactorRequired?: boolean | null;
   consentRequired?: boolean | null;
+  apiAccess?: boolean | null;
 }
 
 export type CheckedSettings = Pick<App, keyof ClientSettings>;
@@ -39,6 +40,7 @@ export const defaultClientSettings: CheckedSettings = {
   refreshTokenLifetimeDays: 14,
   secondFactorRequired: false,
   consentRequired: false,
+  apiAccess: false,
 };
 
 /** An access token that was sent along is worth something for so long after everything else has ended. */
@@ -49,7 +51,7 @@ const MAX_JWKS_LENGTH = 20_000;
 /** Only what is given. */
 export function checkClientSettings(valid: Validation, given: ClientSettings): Partial<CheckedSettings> {
   const { grantTypes, clientAuthentication, signingAlgorithm, subjectType } = given;
-  const { secondFactorRequired, consentRequired } = given;
+  const { secondFactorRequired, consentRequired, apiAccess } = given;
   return {
     ...checkUrls(valid, given),
     ...(given.postLogoutRedirectUris != null && {
@@ -63,6 +65,7 @@ export function checkClientSettings(valid: Validation, given: ClientSettings): P
     ...checkLifetimes(valid, given),
     ...(secondFactorRequired != null && { secondFactorRequired }),
     ...(consentRequired != null && { consentRequired }),
+    ...(apiAccess != null && { apiAccess }),
   };
 }
 
@@ -79,6 +82,13 @@ export function checkClient(app: CheckedSettings & Pick<App, 'redirectUris'>): v
   }
   if (clientAuthentication === 'NONE' && grantTypes.includes('CLIENT_CREDENTIALS')) {
     valid.add('INVALID', ['grantTypes'], 'An app without a secret cannot act for itself.');
+  }
+  if (app.apiAccess && app.subjectType === 'PAIRWISE') {
+    valid.add(
+      'INVALID',
+      ['subjectType'],
+      'PAIRWISE does not go together with apiAccess: the API knows users by their ids.',
+    );
   }
   checkPairwise(valid, app);
   valid.done();

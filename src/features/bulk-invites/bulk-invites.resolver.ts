@@ -25,6 +25,7 @@ import { UserErrorType } from '../../request/user-error.type.js';
 import { Invitation } from '../invitations/invitation.entity.js';
 import { invitationCounts, redemptionFunnel } from '../invitations/invitation-statistics.queries.js';
 import { InvitationCounts, RedemptionFunnel } from '../invitations/invitation-statistics.type.js';
+import { everyInvitation } from '../invitations/invitations.queries.js';
 import { Tenant } from '../tenants/tenant.entity.js';
 import { BulkInvite } from './bulk-invite.entity.js';
 import { BulkInviteIdInput, BulkInviteInput, newBulkInvite } from './bulk-invite.inputs.js';
@@ -81,12 +82,12 @@ export class BulkInvitesResolver {
 
   @FieldResolver(() => InvitationCounts, { description: 'What became of its invitations.' })
   counts(@Ctx() ctx: RequestContext, @Root() bulkInvite: BulkInviteRecord): Promise<InvitationCounts> {
-    return invitationCounts(ctx, 'bulkInvite', bulkInvite.id, null);
+    return invitationCounts(ctx, 'bulkInvite', bulkInvite.id, everyInvitation);
   }
 
   @FieldResolver(() => RedemptionFunnel)
   funnel(@Ctx() ctx: RequestContext, @Root() bulkInvite: BulkInviteRecord): Promise<RedemptionFunnel> {
-    return redemptionFunnel(ctx, 'bulkInvite', bulkInvite.id, null);
+    return redemptionFunnel(ctx, 'bulkInvite', bulkInvite.id, everyInvitation);
   }
 
   @FieldResolver(() => Int, { description: 'Invitations whose mail was handed over.' })

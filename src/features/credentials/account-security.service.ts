@@ -36,6 +36,8 @@ export interface AccountSecurityParts {
   passwords: PasswordsService;
   passkeys: PasskeysService;
   secondFactors: SecondFactorsService;
+  /** Of the same person in other browsers: whoever changes a password may have lost one. */
+  endOtherSessions(tx: Tx, visitor: Visitor): Promise<void>;
   /** Whether routing offers a local account to this address, now. */
   offersLocalAccount(db: Db, address: { tenantId: string; emailKey: string }): Promise<boolean>;
 }
@@ -68,7 +70,8 @@ export class AccountSecurityService {
     const prepared = await this.#parts.passwords.prepare(owner, password);
     await this.#change(ctx, visitor, async (tx) => {
       if (!(await this.#parts.offersLocalAccount(tx.db, owner))) throw refuse('PROOF_REQUIRED');
-      await this.#parts.passwords.set(tx, owner, prepared, ctx.clock.now());
+      const wasThere = await this.#parts.passwords.set(tx, owner, prepared, ctx.clock.now());
+      if (wasThere) await this.#parts.endOtherSessions(tx, visitor);
     });
   }
 

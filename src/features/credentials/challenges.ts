@@ -36,10 +36,12 @@ export function isChallenge({ secrets, clock }: Ground, challenge: string, bindi
 }
 
 /** @returns false: it was answered before. */
-export async function spendChallenge({ db }: Pick<Scope, 'db'>, challenge: string, now: Date): Promise<boolean> {
+export async function spendChallenge({ db, tenantId }: Scope, challenge: string, now: Date): Promise<boolean> {
   const hash = hashToken(Buffer.from(challenge, 'base64url').toString('base64url'));
   const { numAffectedRows } = await sql`
-    insert into spent_challenge (challenge_hash, spent_at) values (${hash}, ${now}) on conflict do nothing`.execute(db);
+    insert into spent_challenge (challenge_hash, tenant_id, spent_at) values (${hash}, ${tenantId}, ${now}) on conflict do nothing`.execute(
+    db,
+  );
   return numAffectedRows === 1n;
 }
 

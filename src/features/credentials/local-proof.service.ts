@@ -4,8 +4,9 @@
  * with the wrong password or passkey.
  */
 import { sql } from 'kysely';
-import type { Db } from '../../database/transaction.js';
+import type { Db, Scope } from '../../database/transaction.js';
 import { refuse, UserError } from '../../kernel/errors.js';
+import { newId } from '../../kernel/ids.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { FlowPurpose } from '../proving/flow.entity.js';
 import type { BrowserKey } from '../proving/flows.queries.js';
@@ -47,8 +48,10 @@ export class LocalProofService {
   provePasskey(ctx: RequestContext, purpose: FlowPurpose, key: BrowserKey, answer: string): Promise<void> {
     return this.#parts.proving.proveLocally(ctx, purpose, key, async ({ tenantId, emailKey }) => {
       const { externalUserId } = await this.#parts.passkeys.use(ctx, tenantId, null, signInBinding(key), answer);
-      const isTheirs = await hasLocalIdentity(ctx.db, { tenantId, externalUserId, emailKey });
-      if (!isTheirs) throw refuse('PASSKEY_REFUSED', { detail: 'of another account than that of the address' });
+      const user = { tenantId, externalUserId, emailKey };
+      await ctx.oneStatement(tenantId, (scope) => linkAtFirstUse(scope, user, ctx.clock.now()));
+      if (!(await hasLocalIdentity(ctx.db, user)))
+        throw refuse('PASSKEY_REFUSED', { detail: 'of another account than that of the address' });
       return proofOf(emailKey, { amr: amrOfFactor.passkey, isMultiFactor: true });
     });
   }
@@ -63,6 +66,20 @@ interface LocalUser {
   tenantId: string;
   externalUserId: string;
   emailKey: string;
+}
+
+/** A passkey that was set up as a second factor signs in as well, from the first time it is used so. */
+async function linkAtFirstUse(
+  { db }: Scope,
+  { tenantId, externalUserId, emailKey }: LocalUser,
+  now: Date,
+): Promise<void> {
+  await sql`
+    insert into identity (id, tenant_id, external_user_id, identity_provider_id, issuer, subject, sign_in_type, linked_at)
+    select ${newId('Identity')}, u.tenant_id, u.id, ${LOCAL_PROVIDER}, ${LOCAL_ISSUER}, u.email_key, 'LOCAL', ${now}::timestamptz
+    from external_user u
+    where u.id = ${externalUserId} and u.tenant_id = ${tenantId} and u.email_key = ${emailKey} and u.state = 'ACCEPTED'
+    on conflict (tenant_id, identity_provider_id, issuer, subject) do nothing`.execute(db);
 }
 
 async function hasLocalIdentity(db: Db, { tenantId, externalUserId, emailKey }: LocalUser): Promise<boolean> {

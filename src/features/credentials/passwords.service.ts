@@ -41,18 +41,18 @@ export class PasswordsService {
     return (await this.#hasher.hash(prepared)) as HashedPassword;
   }
 
-  /** In place of an earlier one, whose lock ends. */
-  async set({ db }: Pick<Tx, 'db'>, owner: CredentialOwner, password: HashedPassword, now: Date): Promise<void> {
+  /** In place of an earlier one, whose lock ends. @returns whether there was one. */
+  async set({ db }: Pick<Tx, 'db'>, owner: CredentialOwner, password: HashedPassword, now: Date): Promise<boolean> {
     const { tenantId, externalUserId } = owner;
     const hash = Buffer.from(password);
-    await sql`
-      insert into local_password (external_user_id, tenant_id, password_hash, created_at, changed_at)
+    const { rows } = await sql<{ wasThere: boolean }>`
+      insert into local_password as known (external_user_id, tenant_id, password_hash, created_at, changed_at)
       values (${externalUserId}, ${tenantId}, ${hash}, ${now}, ${now})
-      on conflict (external_user_id) do update set password_hash = excluded.password_hash, changed_at = excluded.changed_at`.execute(
-      db,
-    );
+      on conflict (external_user_id) do update set password_hash = excluded.password_hash, changed_at = excluded.changed_at
+      returning known.created_at <> known.changed_at as "wasThere"`.execute(db);
     await linkLocalIdentity({ db }, owner, now);
     await forgetTries({ db }, triesOf(tenantId, owner.emailKey));
+    return rows[0]?.wasThere ?? false;
   }
 
   async remove({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<void> {

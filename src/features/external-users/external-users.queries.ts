@@ -4,9 +4,9 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import type { Row } from '../../database/table.js';
-import { RequestError } from '../../kernel/errors.js';
 import { type ListOrder, type ListSource, newestFirst } from '../../request/connection.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { type AddressSearch, isFound, searchAddresses } from './address-search.queries.js';
 import { ExternalUser, type ExternalUserState, type ExternalUserType } from './external-user.entity.js';
 import { Identity } from './identity.entity.js';
 
@@ -32,19 +32,19 @@ export interface ExternalUserOrdering {
   direction: 'ASC' | 'DESC';
 }
 
-/** What a trigram index needs to be of use; it is of the collation "default", so that equality never goes there. */
-const MIN_SEARCH_CHARACTERS = 3;
-
 /** @throws RequestError BAD_USER_INPUT when `emailContains` is too short. */
-export function externalUsersOfTenant(
+export async function externalUsersOfTenant(
   ctx: RequestContext,
+  tenantId: string,
   filter: ExternalUserSelection = {},
   ordering: ExternalUserOrdering = { field: 'CREATED_AT', direction: 'DESC' },
-): ListSource {
+): Promise<ListSource> {
+  const search = filter.emailContains == null ? null : await searchAddresses(ctx, tenantId, filter.emailContains);
+  const where = [sql`u.tenant_id = parent.id`, ...conditions(filter, search)];
   return {
-    name: `externalUsers ${JSON.stringify([filter, ordering])}`,
+    name: `externalUsers ${JSON.stringify([filter, ordering, search && tenantId])}`,
     columns: ctx.tables.columns(ExternalUser, 'u'),
-    from: sql`from external_user u where ${sql.join([sql`u.tenant_id = parent.id`, ...conditions(filter)], sql` and `)}`,
+    from: sql`from external_user u where ${sql.join(where, sql` and `)}`,
     id: sql`u.id`,
     order: orderOf(ordering),
   };
@@ -56,20 +56,20 @@ function orderOf({ field, direction }: ExternalUserOrdering): ListOrder {
     : { ...newestFirst(sql`u.created_at`), direction };
 }
 
-function conditions(filter: ExternalUserSelection): RawBuilder<unknown>[] {
-  const { state, userType, accountEnabled, emailContains, groupId, appId, lastSignInBefore, deleted } = filter;
-  const list: (RawBuilder<unknown> | false)[] = [
+function conditions(filter: ExternalUserSelection, search: AddressSearch | null): RawBuilder<unknown>[] {
+  const { state, userType, accountEnabled, groupId, appId, lastSignInBefore, deleted } = filter;
+  const list: (RawBuilder<unknown> | false | null)[] = [
     state != null && sql`u.state = any(${state})`,
     userType != null && sql`u.user_type = ${userType}`,
     accountEnabled != null && sql`u.account_enabled = ${accountEnabled}`,
-    emailContains != null && sql`u.email_key collate "default" like ${containing(emailContains)}`,
+    search && isFound(search, sql`u.id`),
     groupId != null &&
       sql`exists (select from group_member m where m.group_id = ${groupId} and m.external_user_id = u.id)`,
     appId != null && isAssignedTo(appId),
     lastSignInBefore != null && sql`u.last_sign_in_at < ${lastSignInBefore}`,
     deleted ? sql`u.deleted_at is not null` : sql`u.deleted_at is null`,
   ];
-  return list.filter((condition) => condition !== false);
+  return list.filter((condition): condition is RawBuilder<unknown> => Boolean(condition));
 }
 
 function isAssignedTo(appId: string): RawBuilder<unknown> {
@@ -77,20 +77,6 @@ function isAssignedTo(appId: string): RawBuilder<unknown> {
     select from app_assignment a where a.app_id = ${appId} and (
       a.external_user_id = u.id
       or exists (select from group_member m where m.group_id = a.group_id and m.external_user_id = u.id)))`;
-}
-
-/** A LIKE pattern over address keys, which are lower case in ASCII only. `%`, `_` and `\` stand for themselves. */
-function containing(text: string): string {
-  const part = text
-    .trim()
-    .normalize('NFC')
-    .replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-  if ([...part].length < MIN_SEARCH_CHARACTERS) {
-    throw new RequestError('BAD_USER_INPUT', {
-      message: `emailContains needs at least ${MIN_SEARCH_CHARACTERS} characters.`,
-    });
-  }
-  return `%${part.replace(/[\\%_]/g, '\\$&')}%`;
 }
 
 /** By which the user signs in, the first linked first. */

@@ -31,14 +31,19 @@ export class ExternalUserPayload {
 @Resolver(() => Tenant)
 export class TenantExternalUsersResolver {
   @FieldResolver(() => ExternalUserConnection)
-  externalUsers(
+  async externalUsers(
     @Ctx() ctx: RequestContext,
     @Root() tenant: Row<Tenant>,
     @Args(() => PageArgs) page: PageArgs,
     @Arg('filter', () => ExternalUserFilter, { nullable: true }) filter?: ExternalUserFilter | null,
     @Arg('orderBy', () => ExternalUserOrder, { nullable: true }) orderBy?: ExternalUserOrder | null,
   ): Promise<Connection<ExternalUserRow>> {
-    return readConnection(ctx, tenant.id, externalUsersOfTenant(ctx, filter ?? undefined, orderBy ?? undefined), page);
+    return readConnection(
+      ctx,
+      tenant.id,
+      await externalUsersOfTenant(ctx, tenant.id, filter ?? undefined, orderBy ?? undefined),
+      page,
+    );
   }
 }
 

@@ -49,20 +49,27 @@ export class GroupMembersService {
   }
 }
 
+/** Of roles in apps, and of operators' roles. */
+const rightsToGrant = ['APP_ASSIGN', 'ROLE_WRITE'] as const;
+
 /**
- * Whoever puts people into a group that bears an app role grants that role, and needs the right to.
+ * Whoever puts people into a group that bears a role grants that role, and needs the right to.
  * @throws RequestError FORBIDDEN without APP_ASSIGN when one of the groups bears a role.
  */
 export async function requireRightToFill(ctx: RequestContext, db: Db, groupIds: readonly string[]): Promise<void> {
-  if ((await findGroupsOutOfReach(db, ctx.actor, groupIds)).size > 0) requirePermission(ctx.actor, 'APP_ASSIGN');
+  if ((await findGroupsOutOfReach(db, ctx.actor, groupIds)).size === 0) return;
+  for (const permission of rightsToGrant) requirePermission(ctx.actor, permission);
 }
 
 /** Those of the groups that the actor may not fill, for callers that answer for each. */
 export async function findGroupsOutOfReach(db: Db, actor: Actor, groupIds: readonly string[]): Promise<Set<string>> {
-  if (groupIds.length === 0 || actor.permissions.has('APP_ASSIGN')) return new Set();
+  const [mayGrantApps, mayGrantRoles] = rightsToGrant.map((permission) => actor.permissions.has(permission));
+  if (groupIds.length === 0 || (mayGrantApps && mayGrantRoles)) return new Set();
   const { rows } = await sql<{ groupId: string }>`
-    select distinct group_id as "groupId" from app_assignment
-    where group_id = any(${groupIds}) and role is not null`.execute(db);
+    select group_id as "groupId" from app_assignment
+    where not ${mayGrantApps} and group_id = any(${groupIds}) and role is not null
+    union
+    select group_id from role_assignment where not ${mayGrantRoles} and group_id = any(${groupIds})`.execute(db);
   return new Set(rows.map((row) => row.groupId));
 }
 

@@ -18,6 +18,9 @@ import { claimsMultiFactor } from './multi-factor.rules.js';
 import { describeFailure, isCancellation, isUnknownKey } from './openid-connect.failures.js';
 import { isOfEntra, presets } from './openid-connect-presets.rules.js';
 
+/** At most 255 ASCII characters (OpenID Connect Core 1.0, section 2); those that print, because tables and logs take no others. */
+const subjectPattern = /^[ -~]{1,255}$/;
+
 export interface OpenIdConnectOptions {
   fetch: OutboundFetch;
   /** Decides when the cache is stale. ID token times are compared with the machine's clock. */
@@ -149,6 +152,8 @@ async function readIdentity(
   const claims = needsUserInfo ? await openid.fetchUserInfo(configuration, tokens.access_token, idToken.sub) : idToken;
   const identity = identityOf(preset, idToken.iss, idToken.sub, claims);
   if (!identity) throw refuse('IDP_UNAVAILABLE', { detail: 'the ID token does not name a person of the organisation' });
+  if (!subjectPattern.test(identity.subject))
+    throw refuse('IDP_UNAVAILABLE', { detail: 'the subject of the ID token is no subject' });
   const { lacksAddressProof, ...person } = identity;
   return {
     issuer: idToken.iss,

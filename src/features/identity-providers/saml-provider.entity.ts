@@ -74,10 +74,20 @@ export class SamlProvider {
   @Property({ ...textColumn(), nullable: true })
   subjectAttribute!: string | null;
 
-  /** Our own towards this provider, PEM. */
+  @Field(() => String, { description: 'Ours towards this provider, PEM: by it our requests are signed.' })
   @Property(textColumn())
   certificate!: string;
 
   @Property(secretColumn())
   sealedPrivateKey!: Buffer;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Ours that comes next, PEM: published beside the one in use until it is switched to.',
+  })
+  @Property({ ...textColumn(), nullable: true })
+  nextCertificate!: string | null;
+
+  @Property({ ...secretColumn(), nullable: true })
+  sealedNextPrivateKey!: Buffer | null;
 }

@@ -117,7 +117,7 @@ export class SamlProviders {
         ${metadata.ssoUrl}, ${metadata.signingCertificates}, ${metadata.validUntil}, ${now},
         ${refreshAt(source, metadata, now)}, ${nameIdFormat}, ${emailAttribute ?? null},
         ${displayNameAttribute ?? null}, ${subjectAttribute ?? null}, ${certificate},
-        ${ctx.secrets.seal(privateKey, sealContext(id))})`.execute(tx.db);
+        ${sealPrivateKey(ctx.secrets, id, privateKey)})`.execute(tx.db);
   }
 
   async change(ctx: RequestContext, tx: Tx, id: string, { naming, source }: PreparedSaml): Promise<void> {
@@ -273,6 +273,10 @@ function sealContext(providerId: string): string {
   return `saml_provider:${providerId}`;
 }
 
+export function sealPrivateKey(secrets: Secrets, providerId: string, privateKey: string): Buffer {
+  return secrets.seal(privateKey, sealContext(providerId));
+}
+
 export function openPrivateKey(secrets: Secrets, providerId: string, sealed: Buffer): string {
   return secrets.open(sealed, sealContext(providerId));
 }
@@ -283,17 +287,19 @@ export async function samlMetadataFor(ctx: RequestContext, publicUrl: URL, id: s
   if (!provider) return null;
   const privateKey = openPrivateKey(ctx.secrets, id, provider.sealed);
   const format = provider.subjectAttribute ? null : nameIdFormatUris[provider.nameIdFormat];
-  return serviceProviderMetadata(publicUrl, id, { certificate: provider.certificate, privateKey }, format);
+  const certificates = [provider.certificate, ...(provider.nextCertificate ? [provider.nextCertificate] : [])];
+  return serviceProviderMetadata(publicUrl, id, { certificates, privateKey }, format);
 }
 
 interface Credential extends Pick<Naming, 'nameIdFormat' | 'subjectAttribute'> {
   certificate: string;
+  nextCertificate: string | null;
   sealed: Buffer;
 }
 
 async function findCredential(db: Db, id: string): Promise<Credential | undefined> {
   const { rows } = await sql<Credential>`
-    select certificate, sealed_private_key as sealed, name_id_format as "nameIdFormat",
+    select certificate, next_certificate as "nextCertificate", sealed_private_key as sealed, name_id_format as "nameIdFormat",
       subject_attribute as "subjectAttribute"
     from saml_provider where identity_provider_id = ${id}`.execute(db);
   return rows[0];

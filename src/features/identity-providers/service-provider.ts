@@ -44,11 +44,14 @@ function pem(label: string, der: Buffer): string {
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`].join('\n');
 }
 
-/** SAML 2.0 metadata section 2.4.4. @param nameIdFormat its URI; null: any. */
+/**
+ * SAML 2.0 metadata section 2.4.4, with every certificate by which requests may be signed (2.4.1.1).
+ * @param nameIdFormat its URI; null: any.
+ */
 export function serviceProviderMetadata(
   publicUrl: URL,
   providerId: string,
-  { certificate, privateKey }: SigningCredential,
+  { certificates, privateKey }: { certificates: string[]; privateKey: string },
   nameIdFormat: string | null,
 ): string {
   return nodeSaml().generateServiceProviderMetadata({
@@ -57,7 +60,7 @@ export function serviceProviderMetadata(
     identifierFormat: nameIdFormat,
     wantAssertionsSigned: true,
     privateKey,
-    publicCerts: certificate,
+    publicCerts: certificates,
     // The same at each reading: who compares it sees no change where none is.
     generateUniqueId: () => `_${providerId}`,
   });

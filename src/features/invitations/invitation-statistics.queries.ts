@@ -4,7 +4,7 @@ import { DAY, HOUR } from '../../kernel/clock.js';
 import { RequestError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import type { InvitationCounts, RedemptionFunnel, TimelinePoint } from './invitation-statistics.type.js';
-import { type InvitationCriteria, invitationConditions } from './invitations.queries.js';
+import type { InvitationSelection } from './invitations.queries.js';
 
 /** Whose invitations are counted: a tenant's or a bulk invite's; `parent.id` is its id. */
 const countedBy = {
@@ -18,7 +18,7 @@ export function invitationCounts(
   ctx: RequestContext,
   by: CountedBy,
   id: string,
-  filter: InvitationCriteria | null,
+  selection: InvitationSelection,
 ): Promise<InvitationCounts> {
   const now = ctx.clock.now();
   return statistics<InvitationCounts>(
@@ -26,7 +26,7 @@ export function invitationCounts(
     'counts',
     by,
     id,
-    filter,
+    selection,
     sql`
     count(*)::int as total,
     count(*) filter (where i.status = 'PENDING' and i.expires_at > ${now})::int as pending,
@@ -46,14 +46,14 @@ export function redemptionFunnel(
   ctx: RequestContext,
   by: CountedBy,
   id: string,
-  filter: InvitationCriteria | null,
+  selection: InvitationSelection,
 ): Promise<RedemptionFunnel> {
   return statistics<RedemptionFunnel>(
     ctx,
     'funnel',
     by,
     id,
-    filter,
+    selection,
     sql`
     count(*)::int as invited,
     count(i.sent_at)::int as sent,
@@ -71,19 +71,19 @@ function statistics<T>(
   name: string,
   by: CountedBy,
   id: string,
-  filter: InvitationCriteria | null,
+  selection: InvitationSelection,
   columns: RawBuilder<unknown>,
 ): Promise<T> {
   const batch = async (ids: readonly string[]): Promise<T[]> => {
     const { rows } = await sql<T & { parentId: string }>`
       select parent.id as "parentId", counted.* from unnest(${ids}::text[]) as parent (id)
       cross join lateral (
-        select ${columns} from invitation i where ${countedBy[by]} ${invitationConditions(filter, ctx.clock.now())}
+        select ${columns} from invitation i where ${countedBy[by]} ${selection.conditions}
       ) counted`.execute(ctx.db);
     const byParent = new Map(rows.map((row) => [row.parentId, row]));
     return ids.map((parent) => byParent.get(parent) as T);
   };
-  return ctx.loader<string, T>(`${name} ${by} ${JSON.stringify(filter)}`, batch).load(id);
+  return ctx.loader<string, T>(`${name} ${by} ${selection.name}`, batch).load(id);
 }
 
 export const timeBuckets = ['HOUR', 'DAY', 'WEEK'] as const;
@@ -97,7 +97,7 @@ export async function redemptionTimeline(
   ctx: RequestContext,
   tenantId: string,
   { from, to, bucket }: { from: Date; to: Date; bucket: TimeBucket },
-  filter: InvitationCriteria | null,
+  selection: InvitationSelection,
 ): Promise<TimelinePoint[]> {
   if (to <= from || (to.getTime() - from.getTime()) / bucketMilliseconds[bucket] > MAX_POINTS) {
     throw new RequestError('BAD_USER_INPUT', {
@@ -113,7 +113,7 @@ export async function redemptionTimeline(
         ('invited', i.created_at), ('sent', i.sent_at), ('started', i.started_at), ('redeemed', i.redeemed_at),
         ('failed', case when i.delivery in ('FAILED', 'BOUNCED') then coalesce(i.last_sent_at, i.created_at) end)
       ) happened (what, at)
-      where i.tenant_id = ${tenantId} and i.created_at < ${to} ${invitationConditions(filter, ctx.clock.now())}
+      where i.tenant_id = ${tenantId} and i.created_at < ${to} ${selection.conditions}
         and happened.at >= ${from} and happened.at < ${to}
     )
     select point.bucket at time zone 'UTC' as at,

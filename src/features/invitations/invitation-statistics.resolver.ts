@@ -13,31 +13,32 @@ import {
   timeBuckets,
 } from './invitation-statistics.queries.js';
 import { InvitationCounts, RedemptionFunnel, TimelinePoint } from './invitation-statistics.type.js';
+import { selectInvitations } from './invitations.queries.js';
 
 const TimeBucketEnum = graphqlEnum('TimeBucket', timeBuckets);
 
 @Resolver(() => Tenant)
 export class InvitationStatisticsResolver {
   @FieldResolver(() => InvitationCounts)
-  invitationCounts(
+  async invitationCounts(
     @Ctx() ctx: RequestContext,
     @Root() tenant: Row<Tenant>,
     @Arg('filter', () => InvitationFilter, { nullable: true }) filter: InvitationFilter | null,
   ): Promise<InvitationCounts> {
-    return invitationCounts(ctx, 'tenant', tenant.id, filter ?? null);
+    return invitationCounts(ctx, 'tenant', tenant.id, await selectInvitations(ctx, tenant.id, filter ?? null));
   }
 
   @FieldResolver(() => RedemptionFunnel)
-  redemptionFunnel(
+  async redemptionFunnel(
     @Ctx() ctx: RequestContext,
     @Root() tenant: Row<Tenant>,
     @Arg('filter', () => InvitationFilter, { nullable: true }) filter: InvitationFilter | null,
   ): Promise<RedemptionFunnel> {
-    return redemptionFunnel(ctx, 'tenant', tenant.id, filter ?? null);
+    return redemptionFunnel(ctx, 'tenant', tenant.id, await selectInvitations(ctx, tenant.id, filter ?? null));
   }
 
   @FieldResolver(() => [TimelinePoint], { description: 'In UTC; at most 1000 points.' })
-  redemptionTimeline(
+  async redemptionTimeline(
     @Ctx() ctx: RequestContext,
     @Root() tenant: Row<Tenant>,
     @Arg('from', () => Date) from: Date,
@@ -45,6 +46,11 @@ export class InvitationStatisticsResolver {
     @Arg('bucket', () => TimeBucketEnum, { defaultValue: 'DAY' }) bucket: TimeBucket,
     @Arg('filter', () => InvitationFilter, { nullable: true }) filter: InvitationFilter | null,
   ): Promise<TimelinePoint[]> {
-    return redemptionTimeline(ctx, tenant.id, { from, to, bucket }, filter ?? null);
+    return redemptionTimeline(
+      ctx,
+      tenant.id,
+      { from, to, bucket },
+      await selectInvitations(ctx, tenant.id, filter ?? null),
+    );
   }
 }

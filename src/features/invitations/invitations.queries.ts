@@ -1,11 +1,11 @@
 /** Reads of invitations: plain rows, filtered and ordered by index. PENDING in a filter means pending and not run out. */
 import { type RawBuilder, sql } from 'kysely';
 import type { Row } from '../../database/table.js';
-import { RequestError } from '../../kernel/errors.js';
 import type { ListOrder, ListSource } from '../../request/connection.js';
 import { newestFirst } from '../../request/connection.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { App } from '../apps/app.entity.js';
+import { type AddressSearch, isFound, searchAddresses } from '../external-users/address-search.queries.js';
 import { Group } from '../groups/group.entity.js';
 import { Invitation } from './invitation.entity.js';
 import type { DeliveryStatus, InvitationStatus } from './invitation.states.js';
@@ -31,32 +31,57 @@ export interface InvitationOrdering {
   direction: 'ASC' | 'DESC';
 }
 
-const MIN_SEARCH_LENGTH = 3;
+/** A filter as SQL, its search made. */
+export interface InvitationSelection {
+  /** The same for the same invitations. */
+  name: string;
+  /** `and …` for every part, over an invitation called `i`. */
+  conditions: RawBuilder<unknown>;
+}
 
-export function invitationsOfTenant(
+export const everyInvitation: InvitationSelection = { name: '', conditions: sql`` };
+
+/** @throws RequestError BAD_USER_INPUT when `emailContains` is too short. */
+export async function selectInvitations(
   ctx: RequestContext,
+  tenantId: string,
+  filter: InvitationCriteria | null,
+): Promise<InvitationSelection> {
+  if (!filter) return everyInvitation;
+  const search = filter.emailContains == null ? null : await searchAddresses(ctx, tenantId, filter.emailContains);
+  return {
+    name: JSON.stringify([filter, search && tenantId]),
+    conditions: conditionsOf(filter, search, ctx.clock.now()),
+  };
+}
+
+export async function invitationsOfTenant(
+  ctx: RequestContext,
+  tenantId: string,
   filter: InvitationCriteria | null,
   order: InvitationOrdering | null,
-): ListSource {
+): Promise<ListSource> {
+  const selection = await selectInvitations(ctx, tenantId, filter);
   return {
-    ...invitationsSource(ctx, sql`i.tenant_id = parent.id`, filter),
-    name: `tenant.invitations ${JSON.stringify([filter, order])}`,
+    ...invitationsSource(ctx, sql`i.tenant_id = parent.id`, selection),
+    name: `tenant.invitations ${selection.name} ${JSON.stringify(order)}`,
     ...(order ? { order: orderBy(order) } : {}),
   };
 }
 
 export function invitationsOfUser(ctx: RequestContext): ListSource {
-  return { ...invitationsSource(ctx, sql`i.external_user_id = parent.id`, null), name: 'externalUser.invitations' };
+  const ofUser = invitationsSource(ctx, sql`i.external_user_id = parent.id`, everyInvitation);
+  return { ...ofUser, name: 'externalUser.invitations' };
 }
 
 function invitationsSource(
   ctx: RequestContext,
   scope: RawBuilder<unknown>,
-  filter: InvitationCriteria | null,
+  { conditions }: InvitationSelection,
 ): Omit<ListSource, 'name'> {
   return {
     columns: ctx.tables.columns(Invitation, 'i'),
-    from: sql`from invitation i where ${scope} ${invitationConditions(filter, ctx.clock.now())}`,
+    from: sql`from invitation i where ${scope} ${conditions}`,
     id: sql`i.id`,
     order: newestFirst(sql`i.created_at`),
   };
@@ -72,13 +97,11 @@ function orderBy({ field, direction }: InvitationOrdering): ListOrder {
   };
 }
 
-/** `and …` for every part of a filter, over an invitation called `i`. */
-export function invitationConditions(filter: InvitationCriteria | null, now: Date): RawBuilder<unknown> {
-  if (!filter) return sql``;
+function conditionsOf(filter: InvitationCriteria, search: AddressSearch | null, now: Date): RawBuilder<unknown> {
   const conditions = [
     filter.status && statusCondition(filter.status, now),
     filter.delivery && sql`i.delivery = any(${filter.delivery})`,
-    filter.emailContains != null && emailCondition(filter.emailContains),
+    search && isFound(search, sql`i.external_user_id`),
     filter.bulkInviteId && sql`i.bulk_invite_id = ${filter.bulkInviteId}`,
     filter.externalUserId && sql`i.external_user_id = ${filter.externalUserId}`,
     filter.appId &&
@@ -103,19 +126,6 @@ function statusCondition(statuses: readonly InvitationStatus[], now: Date): RawB
     }),
     sql` or `,
   )})`;
-}
-
-/** By the trigram index of the users' addresses: an invitation's address is its user's at that time. */
-function emailCondition(text: string): RawBuilder<unknown> {
-  const wanted = text.trim().toLowerCase();
-  if (wanted.length < MIN_SEARCH_LENGTH) {
-    throw new RequestError('BAD_USER_INPUT', {
-      message: `emailContains needs at least ${MIN_SEARCH_LENGTH} characters.`,
-    });
-  }
-  const pattern = `%${wanted.replace(/[\\%_]/g, '\\$&')}%`;
-  return sql`i.external_user_id in (
-    select u.id from external_user u where u.tenant_id = i.tenant_id and u.email_key collate "default" like ${pattern})`;
 }
 
 /** Apps each invitation grants, in the inviter's order; one statement for any number of invitations. */

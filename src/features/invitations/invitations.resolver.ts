@@ -193,14 +193,19 @@ async function inTheWay(ctx: RequestContext, error: UserError): Promise<Partial<
 @Resolver(() => Tenant)
 export class TenantInvitationsResolver {
   @FieldResolver(() => InvitationConnection)
-  invitations(
+  async invitations(
     @Ctx() ctx: RequestContext,
     @Root() tenant: Row<Tenant>,
     @Args(() => PageArgs) page: PageArgs,
     @Arg('filter', () => InvitationFilter, { nullable: true }) filter: InvitationFilter | null,
     @Arg('orderBy', () => InvitationOrder, { nullable: true }) orderBy: InvitationOrder | null,
   ): Promise<Connection<InvitationRow>> {
-    return readConnection(ctx, tenant.id, invitationsOfTenant(ctx, filter ?? null, orderBy ?? null), page);
+    return readConnection(
+      ctx,
+      tenant.id,
+      await invitationsOfTenant(ctx, tenant.id, filter ?? null, orderBy ?? null),
+      page,
+    );
   }
 }
 

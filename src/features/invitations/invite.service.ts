@@ -186,14 +186,20 @@ export type Obstacles = ReadonlyMap<string, Obstacle>;
 /** Who already stands for these addresses: users, invitations still open, and who wants no more of them. */
 async function findObstacles(db: Db, tenantId: string, keys: readonly string[]): Promise<Obstacles> {
   const { rows: found } = await sql<Obstacle>`
-    select asked.key as "emailKey", u.id as "externalUserId", coalesce(u.state = 'ACCEPTED', false) as accepted,
-      coalesce(u.account_enabled, true) as enabled, r.email_key is not null as unsubscribed,
-      p.id as "pendingId", p.expires_at as "pendingExpiresAt"
-    from unnest(${keys}::text[]) as asked (key)
-    left join external_user u on u.tenant_id = ${tenantId} and u.email_key = asked.key
-    left join invitation p on p.tenant_id = ${tenantId} and p.email_key = asked.key and p.status = 'PENDING'
-    left join unsubscribed_recipient r on r.tenant_id = ${tenantId} and r.email_key = asked.key
-    where num_nonnulls(u.id, r.email_key) > 0`.execute(db);
+    with unsubscribed as materialized (
+      select email_key from unsubscribed_recipient where tenant_id = ${tenantId} and email_key = any(${keys})
+    ),
+    known as materialized (
+      select u.email_key as "emailKey", u.id as "externalUserId", u.state = 'ACCEPTED' as accepted, u.account_enabled as enabled,
+        u.email_key in (select email_key from unsubscribed) as unsubscribed, p.id as "pendingId", p.expires_at as "pendingExpiresAt"
+      from external_user u
+      left join invitation p on p.tenant_id = u.tenant_id and p.email_key = u.email_key and p.status = 'PENDING'
+      where u.tenant_id = ${tenantId} and u.email_key = any(${keys})
+    )
+    select * from known
+    union all
+    select email_key, null, false, true, true, null, null from unsubscribed
+    where email_key not in (select "emailKey" from known)`.execute(db);
   return new Map(found.map((obstacle) => [obstacle.emailKey, obstacle]));
 }
 

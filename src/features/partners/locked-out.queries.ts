@@ -1,7 +1,7 @@
 /** Who would stand before a closed door: invitations and guests for whose address no way to prove it is left. */
 import { sql } from 'kysely';
 import type { RequestContext } from '../../request/request-context.js';
-import type { Method } from '../identity-providers/routing.rules.js';
+import type { Method, RoutedMethod } from '../identity-providers/routing.rules.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { openRouting } from './routing.queries.js';
 
@@ -33,7 +33,7 @@ export async function lockedOut(ctx: RequestContext, tenantId: string): Promise<
     [...invited, ...accepted].map(({ domain }) => domain),
   );
   const methodsOf = (domain: string) => routeOf(domain).methods.map(({ method }) => identityKey(method));
-  const closed = invited.filter(({ domain }) => methodsOf(domain).length === 0);
+  const closed = invited.filter(({ domain }) => !provesAnybody(routeOf(domain).methods));
   const stranded = accepted.filter(({ domain, identities }) => {
     const offered = methodsOf(domain);
     return !identities.some((identity) => offered.includes(identity));
@@ -53,6 +53,11 @@ export async function lockOutWarnings(ctx: RequestContext, tenantId: string): Pr
       ? [`${externalUsers} guests who accepted can sign in by none of the identities they have.`]
       : []),
   ];
+}
+
+/** Whether somebody new can prove the address: a local account is made by people who have proven it once. */
+export function provesAnybody(methods: readonly RoutedMethod[]): boolean {
+  return methods.some(({ method }) => method.kind !== 'LOCAL');
 }
 
 /** As `identity` rows are named by kind and provider. */

@@ -29,7 +29,9 @@ export class Partner implements Node {
   @Property({ ...textColumn(), nullable: true })
   fallback!: SignInFallback | null;
 
-  @Field(() => Boolean, { description: 'Its people are not asked for consent: proving the address accepts.' })
+  @Field(() => Boolean, {
+    description: 'Its people are not asked for consent, unless there are terms of use they have to agree to.',
+  })
   @Property(booleanColumn())
   automaticRedemption!: boolean;
 

@@ -1,5 +1,5 @@
 /** Reads of partners for operators: plain rows. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { Row } from '../../database/table.js';
 import { type ListSource, newestFirst } from '../../request/connection.js';
 import type { RequestContext } from '../../request/request-context.js';
@@ -41,4 +41,15 @@ async function signInPolicies(ctx: RequestContext, tenantIds: readonly string[])
     where tenant_id = any(${tenantIds})`.execute(ctx.db);
   const byTenant = new Map(rows.map(({ tenantId, ...policy }) => [tenantId, policy]));
   return tenantIds.map((id) => byTenant.get(id) ?? defaultSignInPolicy);
+}
+
+/** By the partner whose pattern is most specific for the domain (`partner-routing.rules.ts`), as an expression. */
+export function isRedeemedAutomatically(tenantId: RawBuilder<unknown>, emailKey: RawBuilder<unknown>) {
+  return sql<boolean>`coalesce((
+    select p.automatic_redemption from partner_domain d join partner p on p.id = d.partner_id
+    where d.tenant_id = ${tenantId} and (
+      d.pattern = split_part(${emailKey}, '@', 2)
+      or starts_with(d.pattern, '*.') and right(${emailKey}, length(d.pattern) - 1) = substr(d.pattern, 2))
+    order by starts_with(d.pattern, '*.'), length(d.pattern) desc limit 1
+  ), false)`;
 }

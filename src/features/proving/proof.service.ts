@@ -1,6 +1,6 @@
 /** What proves who the person is, kept with the flow until it is made use of; and what was refused as proof. */
 import { sql } from 'kysely';
-import { maskEmailAddress } from '../../kernel/email-address.js';
+import { maskEmailAddress, parseEmailAddress } from '../../kernel/email-address.js';
 import type { UserErrorCode } from '../../kernel/errors.js';
 import { isPlainName, MAX_NAME_LENGTH } from '../../kernel/names.js';
 import type { IdentityProviderKind } from '../external-users/identity.entity.js';
@@ -107,10 +107,16 @@ export async function recordRefusal(
   signedInAs: string | null = null,
 ): Promise<void> {
   const { tx, flow } = step;
-  const masked = signedInAs === null ? null : maskEmailAddress(signedInAs);
+  const masked = signedInAs === null ? null : maskClaimed(signedInAs);
   await sql`update redemption_flow set mismatched_email = ${masked} where id = ${flow.id}`.execute(tx.db);
   const detail = masked ? `Signed in as ${masked}.` : refusalDetails[reason];
   await tellOf(step, { type: 'IDENTITY_REFUSED', reason, ...(detail && { detail }) });
+}
+
+/** Of what is no address nothing is repeated: it may be any text, and longer or odder than a table takes. */
+function maskClaimed(claimed: string): string {
+  const email = parseEmailAddress(claimed);
+  return email ? maskEmailAddress(email.address) : '•••';
 }
 
 /** A provider's free text is shown to others only when it is a plain name. */

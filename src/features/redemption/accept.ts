@@ -103,7 +103,7 @@ function refusalOf(check: () => void): UserError | null {
 function checkOpen({ step, methods }: Acceptance, { passcode, answer }: AcceptCommand): void {
   if (step.flow.status === 'REDEEMED') return;
   checkFlowOpen(step);
-  checkConsent(step.offer, answer);
+  if (!step.offer.isAutomatic) checkConsent(step.offer, answer);
   if (passcode !== null && !isProven(step.flow, step.now)) checkPasscodeOffered(methods);
 }
 
@@ -158,9 +158,10 @@ async function writeAcceptances(accepted: readonly Acceptance[]): Promise<void> 
 
 const ANOTHER_GUESTS = 'This account already belongs to another guest. Sign in with another one.';
 
-function factsOf({ flow, offer: { terms } }: Step, isNewlyProven: boolean): GuestEvent[] {
+function factsOf({ flow, offer: { terms, isAutomatic } }: Step, isNewlyProven: boolean): GuestEvent[] {
   const proven = isNewlyProven ? [identityProven(flow.proofKind as IdentityProviderKind)] : [];
-  const detail = terms && `Terms of use, version ${terms.version}.`;
+  const agreed = terms && `Terms of use, version ${terms.version}.`;
+  const detail = isAutomatic ? "Not asked: the partner's people are redeemed automatically." : agreed;
   return [...proven, { type: 'CONSENTED', ...(detail && { detail }) }, { type: 'REDEEMED' }];
 }
 

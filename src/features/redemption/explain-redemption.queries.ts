@@ -6,6 +6,7 @@ import { domainOf, parseEmailAddress } from '../../kernel/email-address.js';
 import { type UserErrorEntry, userErrorEntry } from '../../kernel/errors.js';
 import { rowById } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { isLocalAccount } from '../credentials/local-identity.queries.js';
 import type { EntraOrganizations } from '../identity-providers/entra-organizations.service.js';
 import type { RoutedMethod } from '../identity-providers/routing.rules.js';
 import type { SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
@@ -54,11 +55,13 @@ export async function explainRedemption(
   if (!address) return { ...nothing, inviteRefusal: refusals[0] ?? null };
   const domain = domainOf(address.key);
   await organizations.discover(ctx, tenantId, domain);
-  const [standing, routeOf] = await Promise.all([
+  const [standing, routeOf, hasLocalAccount] = await Promise.all([
     whoStandsFor(ctx, tenantId, address.key),
     openRouting(ctx.db, tenantId, [domain]),
+    isLocalAccount(ctx.db, { tenantId, emailKey: address.key }),
   ]);
-  const { partner, policy, methods } = routeOf(domain);
+  const { partner, policy, methods: routed } = routeOf(domain);
+  const methods = routed.filter(({ method }) => method.kind !== 'LOCAL' || hasLocalAccount);
   const { refusal, pattern } = domainVerdict(tenant, domain);
   const inTheWay = standing?.refusal ? userErrorEntry(standing.refusal, { field: ['email'] }) : null;
   return {

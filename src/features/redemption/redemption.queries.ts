@@ -2,6 +2,7 @@
  * What the steps of a redemption look at: the offer (invitation, tenant, landing app, inviter) and the flow, as plain rows.
  * Read before a step to find what to lock, and again under the lock to decide.
  */
+
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
 import { domainOf } from '../../kernel/email-address.js';
@@ -9,6 +10,8 @@ import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import { hasLocalIdentity } from '../credentials/local-identity.queries.js';
 import type { SecondFactorDemand } from '../credentials/second-factor.rules.js';
+import { rolesOfUser } from '../operators/operator-rights.queries.js';
+import { isRedeemedAutomatically } from '../partners/partners.queries.js';
 import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
 import { type Terms, termsInForce } from '../terms/terms.queries.js';
@@ -28,6 +31,8 @@ export interface Offer extends OfferState, SecondFactorDemand {
   inviterRevoked: boolean;
   /** The address is of the tenant itself, by now. */
   isOwnDomain: boolean;
+  /** The tenant and the guest's organisation have agreed: the guest is not asked for consent. */
+  isAutomatic: boolean;
   message: string | null;
   language: Language;
   accountEnabled: boolean;
@@ -57,13 +62,18 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
   return offer;
 }
 
+/** People invite as long as they may: an operator without a role that allows it counts as a revoked key. */
+const inviterLostRights = sql<boolean>`(i.invited_by_kind = 'OPERATOR' and not exists (
+  select from role_assignment r where r.tenant_id = i.tenant_id and r.role in ('TENANT_ADMIN', 'GUEST_INVITER')
+    and (r.app_id = i.invited_by_id or ${rolesOfUser(sql`i.invited_by_id`)})))`;
+
 /** By invitation. */
 export async function loadOffers(db: Db, invitationIds: readonly string[]): Promise<Map<string, Offer>> {
   const { rows } = await sql<Omit<Offer, 'domainRefusal'> & DomainPolicy>`
     select i.id as "invitationId", i.tenant_id as "tenantId", i.external_user_id as "externalUserId", i.email,
       i.email_key as "emailKey", i.status, i.expires_at as "expiresAt", i.link_version as "linkVersion",
       i.decline_proven as "declineProven", i.started_at as "startedAt", i.message, i.language,
-      i.inviter_name as "inviterName", k.revoked_at is not null as "inviterRevoked",
+      i.inviter_name as "inviterName", k.revoked_at is not null or ${inviterLostRights} as "inviterRevoked",
       split_part(i.email_key, '@', 2) = any(t.own_domains) as "isOwnDomain",
       coalesce(u.display_name, i.display_name) as "guestName", u.account_enabled as "accountEnabled",
       t.second_factor_required as "secondFactorRequired",
@@ -76,6 +86,7 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
       t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
+      ${isRedeemedAutomatically(sql`i.tenant_id`, sql`i.email_key`)} and terms.version is null as "isAutomatic",
       t.terms_of_use_url as "termsOfUseUrl", to_jsonb(terms) as terms, a.display_name as "appName",
       case when i.redirect_url = any(a.redirect_uris) then i.redirect_url
         when a.initiate_login_url is not null then '/t/' || t.slug || '/apps/' || a.id || '/open'

@@ -112,7 +112,6 @@ export class RedemptionService {
    * ACCOUNT_DISABLED, INVITER_NOT_AUTHORIZED, OWN_DOMAIN, IDENTITY_MISMATCH, or what became of the invitation.
    */
   async accept(ctx: RequestContext, key: FlowKey, passcode: string | null, answer: ConsentAnswer): Promise<FlowView> {
-    if (!answer.consent) throw refuse('CONSENT_REQUIRED', { field: ['consent'] });
     const flow = await this.#opening.run('', { ctx, key });
     if (!flow) throw flowIsOver();
     return this.#together.run(flow.tenantId, { ctx, key, flow, passcode, answer });

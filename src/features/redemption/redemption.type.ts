@@ -133,7 +133,7 @@ export function redemptionOf(
       displayName,
       continueUrl: providerId ? continueUrl : null,
     })),
-    consentRequired: flow.status === 'STARTED' || flow.status === 'PROVEN',
+    consentRequired: !offer.isAutomatic && (flow.status === 'STARTED' || flow.status === 'PROVEN'),
     consentVersion: consentVersionOf(offer),
     terms: terms && { ...terms, html: termsHtml(terms.markdown) },
     expiresAt: flow.expiresAt,

@@ -20,6 +20,7 @@ export const sessionEndReasons = [
   'IDENTITY_UNLINKED',
   'REDEMPTION_RESET',
   'SECOND_FACTOR_RESET',
+  'PASSWORD_CHANGED',
 ] as const;
 export type SessionEndReason = (typeof sessionEndReasons)[number];
 

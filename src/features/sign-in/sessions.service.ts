@@ -158,6 +158,15 @@ export class SessionsService {
     return this.#end(tx, sql`external_user_id = ${externalUserId}`, reason);
   }
 
+  /** All of the same person but this one. */
+  endOthersThan(
+    tx: Tx,
+    { id, externalUserId }: Pick<LiveSession, 'id' | 'externalUserId'>,
+    reason: SessionEndReason,
+  ): Promise<void> {
+    return this.#end(tx, sql`external_user_id = ${externalUserId} and id <> ${id}`, reason);
+  }
+
   /** Those that were opened by this identity. */
   endAllBy(tx: Tx, identityId: string, reason: SessionEndReason): Promise<void> {
     return this.#end(tx, sql`identity_id = ${identityId}`, reason);

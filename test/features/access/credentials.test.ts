@@ -7,7 +7,7 @@ import { Listener } from '../../../src/database/listener.js';
 import { openOrm } from '../../../src/database/orm.js';
 import { type Db, inTransaction } from '../../../src/database/transaction.js';
 import { entities } from '../../../src/entities.js';
-import { ringAccessChanged } from '../../../src/features/access/access-channel.js';
+import { ringAccessChanged } from '../../../src/features/access/access-channel.service.js';
 import { Credentials } from '../../../src/features/access/credentials.service.js';
 import { newApiKeySecret, storeApiKey } from '../../../src/features/access/store-api-key.js';
 import { later, MINUTE, SECOND } from '../../../src/kernel/clock.js';

@@ -3,6 +3,7 @@ import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Callback, Connector, ProviderSettings } from '../../../src/features/identity-providers/connector.port.js';
 import { createOpenIdConnectConnector } from '../../../src/features/identity-providers/openid-connect.connector.js';
+import type { OpenIdConnectPreset } from '../../../src/features/identity-providers/openid-connect-presets.rules.js';
 import { createSamlConnector } from '../../../src/features/identity-providers/saml.connector.js';
 import { samlAcsUrl } from '../../../src/features/identity-providers/saml-addresses.rules.js';
 import { readMetadata } from '../../../src/features/identity-providers/saml-metadata.rules.js';
@@ -15,10 +16,17 @@ import { systemClock } from '../../../src/kernel/clock.js';
 import { UserError } from '../../../src/kernel/errors.js';
 import { silentLog } from '../../../src/kernel/log.js';
 import { createOutboundClient } from '../../../src/outbound/outbound-client.js';
+import {
+  type ClaimsProviderOptions,
+  entraClaims,
+  googleClaims,
+  startClaimsProvider,
+} from '../../support/claims-provider.js';
 import { signInAt, startTestOpenIdProvider } from '../../support/openid-provider.js';
 import { samlSignInAt, startTestSamlProvider } from '../../support/saml-provider.js';
 
 const publicUrl = new URL('https://gateway.example');
+const ORGANIZATION = '3f1d0c52-1111-4222-8333-444455556666';
 const ada = 'ada@fabrikam.example';
 const ben = 'ben@fabrikam.example';
 
@@ -66,16 +74,55 @@ function openIdConnect(): Kind {
           provider.quirks.amr = isOn ? ['pwd', 'otp', 'mfa'] : ['pwd'];
         },
         signIn: async (redirectTo, email) => ({ url: await signInAt(provider, redirectTo, email) }),
-        tamper({ url }) {
-          const changed = new URL(url);
-          changed.searchParams.set('code', `${url.searchParams.get('code')}x`);
-          return { url: changed };
-        },
+        tamper: withAnotherCode,
         stop: () => provider.stop(),
       };
     },
     stop: () => outbound.close(),
   };
+}
+
+/** A large provider, by its preset and with its own claims. */
+function byPreset(preset: OpenIdConnectPreset, path: string, claimsOf: ClaimsProviderOptions['claimsOf']): () => Kind {
+  return () => {
+    const { connector, stop } = openIdConnect();
+    return {
+      connector,
+      stop,
+      async startPeer(id) {
+        const quirks: Peer['quirks'] = {};
+        let amr = ['pwd'];
+        const claimed = (email: string) => quirks.claimedEmail ?? email;
+        const provider = await startClaimsProvider({
+          claimsOf: (email, at) => ({ ...claimsOf(email, at), email: claimed(email), name: 'A Guest', amr }),
+        });
+        const client = { clientId: 'vestibule', clientSecret: 'a secret', clientKey: null };
+        return {
+          settings: {
+            id,
+            issuer: `${provider.origin}${path}`,
+            preset,
+            ...client,
+            scopes: ['email'],
+          } as ProviderSettings,
+          redirectUri: new URL(`/sign-in/callback/${id}`, publicUrl).href,
+          quirks,
+          useMultiFactor(isOn) {
+            amr = isOn ? ['pwd', 'mfa'] : ['pwd'];
+          },
+          signIn: async (redirectTo, email) => ({ url: await provider.signIn(redirectTo, email) }),
+          tamper: withAnotherCode,
+          stop: () => provider.stop(),
+        };
+      },
+    };
+  };
+}
+
+function withAnotherCode({ url }: Callback): Callback {
+  const changed = new URL(url);
+  changed.searchParams.set('code', `${url.searchParams.get('code')}x`);
+  return { url: changed };
 }
 
 function saml(): Kind {
@@ -84,7 +131,9 @@ function saml(): Kind {
     async startPeer(id) {
       const provider = await startTestSamlProvider({ displayName: 'A Guest' });
       const credential = await createSigningCredential(new Date());
-      provider.trust(serviceProviderMetadata(publicUrl, id, credential, nameIdFormatUris.PERSISTENT));
+      const { certificate, privateKey } = credential;
+      const ours = { certificates: [certificate], privateKey };
+      provider.trust(serviceProviderMetadata(publicUrl, id, ours, nameIdFormatUris.PERSISTENT));
       const expected = { entityId: null, metadataCertificates: [], allowInsecure: true, now: new Date() };
       const { entityId: issuer, ...metadata } = readMetadata(provider.metadata, expected);
       const naming = {
@@ -118,6 +167,8 @@ function saml(): Kind {
 
 describe.each([
   ['OpenID Connect', openIdConnect],
+  ['Entra', byPreset('ENTRA', `/${ORGANIZATION}/v2.0`, entraClaims)],
+  ['Google', byPreset('GOOGLE', '', (email) => googleClaims(email, 'fabrikam.example'))],
   ['SAML', saml],
 ])('the connector for %s', (_name, make) => {
   let kind: Kind;
@@ -155,7 +206,7 @@ describe.each([
   }
 
   it('gives the one normal form', async () => {
-    const { assertionId: _, ...identity } = await signIn();
+    const { assertionId: _, lacksAddressProof: __, ...identity } = await signIn();
     expect(identity).toEqual({
       issuer: peer.settings.issuer,
       subject: expect.stringMatching(/./),

@@ -143,6 +143,16 @@ test.each(['sub', 'exp', 'iat', 'aud', 'iss'])('an ID token without %s is refuse
   expect(await refusalDetail()).toMatch(/does not verify/);
 });
 
+test.each([
+  ['with NUL in it', 's1\u0000'],
+  ['that breaks the line', 's1\nadmin'],
+  ['of other letters than ASCII has', 'ада'],
+  ['longer than 255 characters', 's'.repeat(256)],
+])('an ID token with a subject %s is refused', async (_name, sub) => {
+  claims.sub = sub;
+  expect(await refusalDetail()).toMatch(/no subject/);
+});
+
 test('userinfo about somebody else is refused', async () => {
   delete claims.email;
   userInfo.sub = 's2';

@@ -1,4 +1,5 @@
 /** SAML providers as operators configure them, and as their metadata is kept fresh. */
+import { verify } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -7,6 +8,7 @@ import { DAY, HOUR } from '../../../src/kernel/clock.js';
 import { startTestGateway, type TestGateway } from '../../support/gateway.js';
 import { signRoot } from '../../support/saml-forge.js';
 import { until } from '../../support/until.js';
+import { GuestBrowser, startAt } from '../../web/guest-browser.js';
 
 const PAYLOAD = `{
   identityProvider {
@@ -192,6 +194,61 @@ describe('our metadata for a provider', () => {
       "select s::text || encode(sealed_private_key, 'escape') as row from saml_provider s",
     );
     for (const { row } of rows) expect(row).not.toContain('PRIVATE KEY');
+  });
+});
+
+describe('our key towards a provider', () => {
+  const step = async (mutation: 'prepareSamlKey' | 'switchSamlKey', identityProviderId: string) =>
+    run(
+      `mutation ($input: IdentityProviderIdInput!) { result: ${mutation}(input: $input) {
+        identityProvider { saml { certificate nextCertificate } } userErrors { field code } } }`,
+      { identityProviderId },
+    );
+  const bare = (pem: string) => pem.replace(/-----[^-]+-----|\s/g, '');
+  const publishedFor = async (id: string) => bare(await (await fetch(`${gateway.url}/saml/${id}/metadata`)).text());
+
+  it('is changed without an outage: published beside the one in use, then switched to', async () => {
+    const { id } = await created({ metadataUrl });
+    const { identityProvider } = await step('prepareSamlKey', id);
+    const { certificate, nextCertificate } = identityProvider.saml;
+    expect(nextCertificate).not.toBe(certificate);
+    const both = await publishedFor(id);
+    for (const pem of [certificate, nextCertificate]) expect(both).toContain(bare(pem));
+    const switched = (await step('switchSamlKey', id)).identityProvider.saml;
+    expect(switched).toEqual({ certificate: nextCertificate, nextCertificate: null });
+    const after = await publishedFor(id);
+    expect(after).toContain(bare(nextCertificate));
+    expect(after).not.toContain(bare(certificate));
+  });
+
+  it('is not switched to before it was prepared, and is of SAML providers only', async () => {
+    const { id } = await created({ metadataUrl });
+    expect((await step('switchSamlKey', id)).userErrors).toEqual([{ field: ['identityProviderId'], code: 'CONFLICT' }]);
+    const oidc = { issuer: 'https://login.keys.example', clientId: 'x', clientSecret: 'y' };
+    const other = await create(null, { kind: 'OIDC', oidc });
+    expect((await step('prepareSamlKey', other.identityProvider.id)).userErrors).toEqual([
+      { field: ['identityProviderId'], code: 'INVALID' },
+    ]);
+  });
+
+  it('signs requests as soon as it is switched to, and not before', async () => {
+    const { id } = await created({ metadataUrl }, { domains: ['keys.example'] });
+    const signer = async () => {
+      const { redeemUrl } = await gateway.inviteUser({ tenantId, email: `guest${Math.random()}@keys.example` });
+      const browser = new GuestBrowser();
+      const leaving = await browser.submit(await startAt(browser, redeemUrl), '/sign-in');
+      const query = new URL(leaving.refreshTo ?? '').search.slice(1);
+      const names = ['SAMLRequest', 'RelayState', 'SigAlg'];
+      const parts = query.split('&').filter((part) => names.includes(part.split('=')[0] ?? ''));
+      const signature = Buffer.from(new URLSearchParams(query).get('Signature') ?? '', 'base64');
+      return (pem: string) => verify('sha256', Buffer.from(parts.join('&')), pem, signature);
+    };
+    const { certificate, nextCertificate } = (await step('prepareSamlKey', id)).identityProvider.saml;
+    const first = await signer();
+    expect([first(certificate), first(nextCertificate)]).toEqual([true, false]);
+    await step('switchSamlKey', id);
+    const second = await signer();
+    expect([second(certificate), second(nextCertificate)]).toEqual([false, true]);
   });
 });
 

@@ -213,4 +213,48 @@ describe('a partner', () => {
     expect((await pageOf(ana.redeemUrl)).html).toContain('NO_METHOD');
     expect((await pageOf(bo.redeemUrl)).html).toContain('/passcode/send');
   });
+
+  it('whose people are redeemed automatically asks them nothing, and the feed says so', async () => {
+    const { id, redeemUrl } = await gateway.inviteUser({ tenantId, email: 'auto@fabrikam.example' });
+    await run(CREATE, { tenantId, ...fabrikam, automaticRedemption: true });
+    const browser = new GuestBrowser();
+    const page = await proveByPasscode(gateway, browser, redeemUrl, 'auto@fabrikam.example');
+    expect(page.html).toContain('join without being asked');
+    await browser.submit(page, '/accept');
+    expect(
+      await gateway.sql(
+        "select type, detail from event where invitation_id = $1 and type in ('CONSENTED', 'REDEEMED')",
+        [id],
+      ),
+    ).toEqual([
+      { type: 'CONSENTED', detail: "Not asked: the partner's people are redeemed automatically." },
+      { type: 'REDEEMED', detail: null },
+    ]);
+  });
+
+  it('whose people are redeemed automatically has them agree to terms of use all the same, unless spared', async () => {
+    await gateway.ask(
+      'mutation ($input: PublishTermsOfUseInput!) { publishTermsOfUse(input: $input) { userErrors { code } } }',
+      { input: { tenantId, texts: [{ language: 'en', markdown: 'Be kind.' }] } },
+    );
+    const { redeemUrl } = await gateway.inviteUser({ tenantId, email: 'terms@fabrikam.example' });
+    const { partner } = await run(CREATE, { tenantId, ...fabrikam, automaticRedemption: true });
+    const browser = new GuestBrowser();
+    const page = await proveByPasscode(gateway, browser, redeemUrl, 'terms@fabrikam.example');
+    expect(page.html).toContain('Be kind.');
+    await run(UPDATE, { partnerId: partner.id, skipsTermsOfUse: true });
+    expect((await browser.get(page.url)).html).toContain('join without being asked');
+  });
+
+  it('whose people are redeemed automatically needs no consent over GraphQL either', async () => {
+    const { redeemUrl } = await gateway.inviteUser({ tenantId, email: 'script@fabrikam.example' });
+    await run(CREATE, { tenantId, ...fabrikam, automaticRedemption: true });
+    const token = new URL(redeemUrl).pathname.split('/').at(-1);
+    const { data } = await gateway.gql(
+      'mutation ($token: String!) { result: beginRedemption(input: { token: $token }) { redemption { consentRequired } } }',
+      { token },
+      { key: null },
+    );
+    expect(data.result.redemption.consentRequired).toBe(false);
+  });
 });

@@ -8,7 +8,7 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
-import { requireRightToTakeOver } from '../operators/take-over.service.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import { unlinkUnusedLocalIdentity } from './local-identity.js';
 import { takeRecoveryCode } from './recovery-codes.service.js';
 import { hasSecondFactor, secondFactorsOf } from './second-factors.queries.js';
@@ -59,12 +59,12 @@ export class SecondFactorsService {
   /**
    * By an operator, for whoever lost theirs: passkeys, authenticator app and recovery codes are gone, the password stays.
    * @returns the user's id.
-   * @throws RequestError FORBIDDEN without the right to grant the roles the user bears.
+   * @throws RequestError FORBIDDEN as `requireRightOver`.
    */
   async reset(ctx: RequestContext, externalUserId: string): Promise<string> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      await requireRightToTakeOver(ctx, tx, externalUserId);
+      await requireRightOver(ctx, tx, externalUserId);
       await sql`delete from passkey where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from totp where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from recovery_code where external_user_id = ${externalUserId}`.execute(tx.db);

@@ -11,7 +11,7 @@ import type { RequestContext } from '../../request/request-context.js';
 import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
-import { requireRightToTakeOver } from '../operators/take-over.service.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 
 const RESTORABLE_DAYS = 30;
@@ -29,12 +29,12 @@ export class DeparturesService {
   /**
    * One who is deleted already stays so since the first time.
    * @throws UserError NOT_FOUND at `externalUserId`.
-   * @throws RequestError FORBIDDEN without the right to grant the roles the user bears.
+   * @throws RequestError FORBIDDEN as `requireRightOver`.
    */
   async delete(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      await requireRightToTakeOver(ctx, tx, externalUserId);
+      await requireRightOver(ctx, tx, externalUserId);
       await this.#depart(ctx, tx, externalUserId);
     });
   }
@@ -48,7 +48,7 @@ export class DeparturesService {
   async restore(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      await requireRightToTakeOver(ctx, tx, externalUserId);
+      await requireRightOver(ctx, tx, externalUserId);
       const { numAffectedRows } = await sql`
         update external_user set deleted_at = null, account_enabled = true
         where id = ${externalUserId} and deleted_at is not null`.execute(tx.db);

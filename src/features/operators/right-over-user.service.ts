@@ -1,12 +1,15 @@
-/** Who changes how somebody signs in is a step away from being that user, and needs the right to grant what the user has. */
+/**
+ * Whoever takes away how a person signs in is a step away from being that person, and so needs the right to give what they
+ * have: an app's roles, the operation of the tenant.
+ */
 import { sql } from 'kysely';
-import type { Db, Tx } from '../../database/transaction.js';
+import type { Tx } from '../../database/transaction.js';
 import { requirePermission } from '../../kernel/actor.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { bearsOperatorRole } from './operator-rights.queries.js';
 
-/** @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app, without ROLE_WRITE one of an operator. */
-export async function requireRightToTakeOver(
+/** @throws RequestError FORBIDDEN without APP_ASSIGN over who bears a role of an app, without ROLE_WRITE over an operator. */
+export async function requireRightOver(
   ctx: RequestContext,
   { db }: Pick<Tx, 'db'>,
   externalUserId: string,
@@ -16,7 +19,7 @@ export async function requireRightToTakeOver(
 }
 
 /** By themselves or by a group. */
-async function bearsAppRole(db: Db, externalUserId: string): Promise<boolean> {
+async function bearsAppRole(db: Tx['db'], externalUserId: string): Promise<boolean> {
   const { rows } = await sql`
     select from app_assignment where external_user_id = ${externalUserId} and role is not null
     union all

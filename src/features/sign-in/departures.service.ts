@@ -4,14 +4,14 @@
  */
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
-import { requirePermission } from '../../kernel/actor.js';
 import { DAY, later } from '../../kernel/clock.js';
 import { refuse } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
-import { bearsRole } from '../credentials/second-factors.service.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
+import { requireRightOver } from '../operators/rights-over.service.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 
 export const RESTORABLE_DAYS = 30;
@@ -19,20 +19,22 @@ const SWEEP_BATCH = 500;
 
 export class DeparturesService {
   readonly #sessions: SessionsService;
+  readonly #reviewAccess: ReviewAccess;
 
-  constructor(sessions: SessionsService) {
+  constructor(sessions: SessionsService, reviewAccess: ReviewAccess) {
     this.#sessions = sessions;
+    this.#reviewAccess = reviewAccess;
   }
 
   /**
    * One who is deleted already stays so since the first time.
    * @throws UserError NOT_FOUND at `externalUserId`.
-   * @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app.
+   * @throws RequestError FORBIDDEN without the rights that the user bears (`requireRightOver`).
    */
   async delete(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
+      await requireRightOver(ctx, tx, externalUserId);
       await this.#depart(ctx, tx, externalUserId);
     });
   }
@@ -46,7 +48,7 @@ export class DeparturesService {
   async restore(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
+      await requireRightOver(ctx, tx, externalUserId);
       const { numAffectedRows } = await sql`
         update external_user set deleted_at = null, account_enabled = true
         where id = ${externalUserId} and deleted_at is not null`.execute(tx.db);
@@ -62,13 +64,14 @@ export class DeparturesService {
       update external_user set deleted_at = ${ctx.clock.now()}, account_enabled = false
       where id = ${externalUserId} and tenant_id = ${tx.tenantId} and deleted_at is null`.execute(tx.db);
     await this.#sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DELETED');
+    await this.#reviewAccess(tx, { externalUserIds: [externalUserId] });
   }
+}
 
-  /** Those who were not restored in time, over all tenants. */
-  async forgetDeleted(ctx: RequestContext): Promise<void> {
-    const before = later(ctx.clock.now(), -RESTORABLE_DAYS * DAY);
-    while ((await forgetBatch(ctx, before)) === SWEEP_BATCH) ctx.log.debug({}, 'forgot a batch of deleted users');
-  }
+/** Those who were not restored in time, over all tenants. */
+export async function forgetDeletedUsers(ctx: RequestContext): Promise<void> {
+  const before = later(ctx.clock.now(), -RESTORABLE_DAYS * DAY);
+  while ((await forgetBatch(ctx, before)) === SWEEP_BATCH) ctx.log.debug({}, 'forgot a batch of deleted users');
 }
 
 function forgetBatch(ctx: RequestContext, before: Date): Promise<number> {

@@ -9,7 +9,7 @@ import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
-import { bearsRole } from '../credentials/second-factors.service.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { makeLink, redeemUrl } from '../invitations/invitation-link.service.js';
 import {
@@ -22,6 +22,7 @@ import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
 import { type InvitingTenant, inviteAll, NOT_LOOKED_AT } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
+import { requireRightOver } from '../operators/rights-over.service.js';
 import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import type { SessionsService } from './sessions.service.js';
 
@@ -39,6 +40,7 @@ export interface RedemptionReset {
 
 export interface ResetParts {
   sessions: SessionsService;
+  reviewAccess: ReviewAccess;
   tenants: TenantCache;
   limits: MailLimits;
   publicUrl: URL;
@@ -69,10 +71,11 @@ export class ResetRedemptionService {
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
     const invitationId = await ctx.transaction(tenantId, async (tx) => {
-      if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
+      await requireRightOver(ctx, tx, externalUserId);
       await revokePendingOfUser(ctx, tx, externalUserId);
       await startOver(tx, externalUserId, checked, ctx.clock.now());
       await this.#parts.sessions.endAllOf(tx, externalUserId, 'REDEMPTION_RESET');
+      await this.#parts.reviewAccess(tx, { externalUserIds: [externalUserId] });
       return this.#invite(ctx, tx, tenant, checked);
     });
     return { invitationId, redeemUrl: redeemUrl(this.#parts.publicUrl, makeLink(ctx.secrets, invitationId, 1).token) };

@@ -175,6 +175,33 @@ describe('a script', () => {
   });
 });
 
+describe('a terminal', () => {
+  it('is signed in by the operator, who sees what it wants to do', async () => {
+    const guest = await signInGuest(gateway, tenant.id);
+    await assign('READER', { externalUserId: guest.externalUserId });
+    const app = await registerApp(gateway, tenant.id, {
+      displayName: 'Terminal',
+      redirectUris: [],
+      grantTypes: ['DEVICE_CODE'],
+      clientAuthentication: 'NONE',
+      apiAccess: true,
+    });
+    const config = await discover(issuer, app, client.None());
+    const device = await client.initiateDeviceAuthorization(config, { scope: 'openid write', resource });
+    const { page } = await open(guest.browser, device.verification_uri);
+    const confirm = await guest.browser.submit(page, '/oauth2/device', { user_code: device.user_code });
+    const form = confirm.forms[0];
+    const consent = await guest.browser.post(new URL(form?.action ?? '', confirm.url), form?.fields ?? {});
+    expect(consent.html).toContain('everything you may do');
+    const leaving = await guest.browser.submit(consent, '/accept');
+    const done = await open(guest.browser, leaving.refreshTo as string);
+    expect(done.page.html).toContain('Go on at your device');
+    const code = { device_code: device.device_code, resource };
+    const tokens = await client.genericGrantRequest(config, 'urn:ietf:params:oauth:grant-type:device_code', code);
+    expect((await as(tokens.access_token, VIEWER)).data.viewer.permissions).toContain('EVENT_READ');
+  });
+});
+
 describe('roles', () => {
   it('are given by who may do as much, and apps are let at the API by who may give roles', async () => {
     const { externalUserId } = await signInGuest(gateway, tenant.id);

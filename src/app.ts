@@ -241,7 +241,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   await registerBulkInvitesHttp(server, { ground, authenticate });
   await registerBulkInviteResults(server, { ground, authenticate });
 
-  await mountIssuers(server, { issuers, publicUrl, pages });
+  await mountIssuers(server, { issuers, publicUrl, pages, isStopping: () => running.stopping });
   registerAppDoor(server, ground, publicUrl);
   await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {

@@ -158,7 +158,7 @@ export function createResolvers(parts: ResolverParts): object[] {
     new InvitationEventsResolver(),
     new DirectoryResolver(
       new DeparturesService(sessions, reviewAccess),
-      new ResetRedemptionService({ sessions, tenants, limits: mailLimits, reviewAccess, publicUrl }),
+      new ResetRedemptionService({ sessions, reviewAccess, tenants, limits: mailLimits, publicUrl }),
     ),
     new DirectUsersResolver(new DirectUsersService(tenants), publicUrl),
     new SessionsResolver(sessions),

@@ -13,6 +13,8 @@ export interface MountOptions {
   issuers: Issuers;
   publicUrl: URL;
   pages: OpenIdPages;
+  /** While true each answer is the last of its connection. */
+  isStopping(): boolean;
 }
 
 type IssuerRoute = { Params: { slug: string } };
@@ -46,7 +48,7 @@ export async function mountIssuers(server: FastifyInstance, options: MountOption
 }
 
 async function handOver(
-  { issuers, publicUrl, pages }: MountOptions,
+  { issuers, publicUrl, pages, isStopping }: MountOptions,
   request: FastifyRequest<IssuerRoute>,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
@@ -65,6 +67,7 @@ async function handOver(
   raw.headers['x-forwarded-proto'] = publicUrl.protocol.slice(0, -1);
   raw.headers['x-forwarded-for'] = request.ip;
   for (const [name, value] of Object.entries(pages.headers)) reply.raw.setHeader(name, value);
+  if (isStopping()) reply.raw.setHeader('connection', 'close');
   // The documents for apps are read across origins.
   reply.raw.removeHeader('cross-origin-resource-policy');
   reply.hijack();

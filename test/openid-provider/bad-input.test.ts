@@ -4,6 +4,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import { DAY, HOUR } from '../../src/kernel/clock.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
 import { type Guest, open, signInGuest } from './guest.js';
 import { runTask } from './jobs.js';
 import { CALLBACK, discover, issuerOf, registerApp, type TestApp } from './relying-party.js';
@@ -16,10 +17,12 @@ let issuer: string;
 let guest: Guest;
 let app: TestApp;
 const faults: string[] = [];
+const answered: { route: string; status: number }[] = [];
 
 const log = {
   debug() {},
-  info() {},
+  info: (fields: object, message: string) =>
+    void (message === 'request answered' && answered.push(fields as { route: string; status: number })),
   warn() {},
   error: (_fields: object, message: string) => void faults.push(message),
   child: () => log,
@@ -91,6 +94,12 @@ describe.each(Object.keys(requests))('%s', (path) => {
     }
     expect(faults).toEqual([]);
   });
+});
+
+it('what is asked is logged by its pattern, never by its address', async () => {
+  await send('/oauth2/authorize', Object.entries(requests['/oauth2/authorize']?.() ?? {}));
+  await until(() => answered.find(({ route }) => route === '/t/:slug/oauth2/authorize'), 'the log line');
+  expect(JSON.stringify(answered)).not.toContain(tenant.slug);
 });
 
 describe('bodies', () => {

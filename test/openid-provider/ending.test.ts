@@ -103,6 +103,20 @@ describe('access ends at once', () => {
     await until(async () => ((await eventsOf(guest)).includes('ACCESS_ENDED') ? true : undefined), 'the event');
   });
 
+  it.each([
+    ['deleted', 'deleteExternalUser', 'ExternalUserIdInput', 'externalUser { id }'],
+    ['to be invited anew', 'resetRedemption', 'ResetRedemptionInput', 'invitation { id }'],
+  ])('when the user is %s', async (_what, mutation, type, fields) => {
+    const guest = await assignedGuest();
+    const tokens = await authorize(config, guest.browser, offline);
+    await mutate(mutation, type, { externalUserId: guest.externalUserId }, fields);
+    await refuses(tokens.refresh_token);
+    expect(await gateway.sql('select from oidc_payload where external_user_id = $1', [guest.externalUserId])).toEqual(
+      [],
+    );
+    await logoutTokenFor(guest);
+  });
+
   it('when the app is unassigned', async () => {
     const guest = await assignedGuest();
     const tokens = await authorize(config, guest.browser, offline);

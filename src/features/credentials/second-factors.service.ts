@@ -4,12 +4,11 @@
  */
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
-import { requirePermission } from '../../kernel/actor.js';
 import { refuse, type UserError } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
-import { bearsOperatorRole } from '../operators/operator-rights.queries.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import { unlinkUnusedLocalIdentity } from './local-identity.js';
 import { takeRecoveryCode } from './recovery-codes.service.js';
 import { hasSecondFactor, secondFactorsOf } from './second-factors.queries.js';
@@ -60,14 +59,12 @@ export class SecondFactorsService {
   /**
    * By an operator, for whoever lost theirs: passkeys, authenticator app and recovery codes are gone, the password stays.
    * @returns the user's id.
-   * @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app, without ROLE_WRITE when an operator's: who takes the factor away is a
-   * step away from being that user.
+   * @throws RequestError FORBIDDEN as `requireRightOver`.
    */
   async reset(ctx: RequestContext, externalUserId: string): Promise<string> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
-      if (await bearsOperatorRole(tx.db, externalUserId)) requirePermission(ctx.actor, 'ROLE_WRITE');
+      await requireRightOver(ctx, tx, externalUserId);
       await sql`delete from passkey where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from totp where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from recovery_code where external_user_id = ${externalUserId}`.execute(tx.db);
@@ -77,17 +74,6 @@ export class SecondFactorsService {
     });
     return externalUserId;
   }
-}
-
-/** By themselves or by a group. */
-export async function bearsRole({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<boolean> {
-  const { rows } = await sql`
-    select from app_assignment where external_user_id = ${externalUserId} and role is not null
-    union all
-    select from group_member m join app_assignment a on a.group_id = m.group_id
-    where m.external_user_id = ${externalUserId} and a.role is not null
-    limit 1`.execute(db);
-  return rows.length > 0;
 }
 
 async function takeCode(

@@ -4,14 +4,13 @@
  */
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
-import { requirePermission } from '../../kernel/actor.js';
 import { DAY, later } from '../../kernel/clock.js';
 import { refuse } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
-import { bearsRole } from '../credentials/second-factors.service.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 
 export const RESTORABLE_DAYS = 30;
@@ -27,12 +26,12 @@ export class DeparturesService {
   /**
    * One who is deleted already stays so since the first time.
    * @throws UserError NOT_FOUND at `externalUserId`.
-   * @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app.
+   * @throws RequestError FORBIDDEN as `requireRightOver`.
    */
   async delete(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
+      await requireRightOver(ctx, tx, externalUserId);
       await this.#depart(ctx, tx, externalUserId);
     });
   }
@@ -46,7 +45,7 @@ export class DeparturesService {
   async restore(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
-      if (await bearsRole(tx, externalUserId)) requirePermission(ctx.actor, 'APP_ASSIGN');
+      await requireRightOver(ctx, tx, externalUserId);
       const { numAffectedRows } = await sql`
         update external_user set deleted_at = null, account_enabled = true
         where id = ${externalUserId} and deleted_at is not null`.execute(tx.db);

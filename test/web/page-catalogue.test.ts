@@ -55,6 +55,7 @@ function offerIn(language: Offer['language'], change: Partial<Offer> = {}): Offe
     linkVersion: 1,
     declineProven: false,
     tenantName: 'Contoso',
+    tenantSlug: 'contoso',
     logoUrl: 'https://cdn.example/logo.png',
     logoPath: '/t/contoso/logo/0123',
     accentColor: '#ffe600',

@@ -347,6 +347,21 @@ describe('a sign-in', () => {
   });
 });
 
+describe('a redeemed link', () => {
+  it('shows the way on to whoever is signed in as the guest, and the sign-in to everybody else', async () => {
+    const { email, redeemUrl } = await acceptedByPasscode();
+    const browser = new GuestBrowser();
+    await signInByPasscode(browser, email);
+    const mine = await browser.get(redeemUrl);
+    expect([mine.status, mine.html.includes('You are a guest of Contoso now')]).toEqual([200, true]);
+    const other = (await acceptedByPasscode()).browser;
+    for (const stranger of [new GuestBrowser(), other]) {
+      const page = await stranger.get(redeemUrl);
+      expect([page.status, page.html.includes(`href="/t/${tenant.slug}/sign-in"`)]).toEqual([409, true]);
+    }
+  });
+});
+
 describe('signing out', () => {
   it('ends the session, and the cookie with it', async () => {
     const { browser } = await acceptedByPasscode();

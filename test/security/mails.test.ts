@@ -95,7 +95,10 @@ describe('the body', () => {
     const { redeemUrl } = await gateway.inviteUser({ tenantId: tenant.id, email });
     const { mail } = await gateway.waitForMail(email);
     const targets = [...(mail.html ?? '').matchAll(/(?:href|src|background)="([^"]*)"/g)].map(([, target]) => target);
-    expect(new Set(targets.map((target) => target?.replaceAll('&#x3D;', '=')))).toEqual(new Set([redeemUrl]));
+    const unsubscribeUrl = /(http\S+\/unsubscribe\/\S+)/.exec(mail.text ?? '')?.[1] ?? '';
+    expect(new URL(unsubscribeUrl).origin).toBe(gateway.url);
+    const links = new Set([redeemUrl, unsubscribeUrl]);
+    expect(new Set(targets.map((target) => target?.replaceAll('&#x3D;', '=')))).toEqual(links);
     expect(mail.html).not.toMatch(/@import|url\(/);
   });
 });

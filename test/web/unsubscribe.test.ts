@@ -66,6 +66,11 @@ describe('who wants no more invitations', () => {
     const again = await inviteAgain(email);
     expect(again).toMatchObject({ invitation: null, userErrors: refusal });
     expect((await inviteAgain(email.toUpperCase(), tenantId, { sendMail: false })).userErrors).toEqual(refusal);
+    const { explainRedemption } = await gateway.ask(
+      'query ($tenantId: ID!, $email: String!) { explainRedemption(tenantId: $tenantId, email: $email) { inviteRefusal { code } } }',
+      { tenantId, email },
+    );
+    expect(explainRedemption.inviteRefusal).toEqual({ code: 'RECIPIENT_UNSUBSCRIBED' });
     const other = await gateway.createTenant();
     expect((await inviteAgain(email, other.id)).userErrors).toEqual([]);
   });

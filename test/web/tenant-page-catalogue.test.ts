@@ -116,7 +116,8 @@ function pagesIn(language: Language): Page[] {
         problem('PROOF_REQUIRED'),
       ),
       accountPage(tenant, { account: { ...account, due: 'SECOND_FACTOR' }, session, csrf }, setting, null),
-      signedOutPage(tenant, setting),
+      signedOutPage(tenant, setting, null),
+      signedOutPage(tenant, setting, { name: 'Fabrikam', path: '/t/contoso/sign-out/idn_1' }),
       leftPage(tenant, setting),
     ];
   });

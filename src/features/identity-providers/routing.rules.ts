@@ -71,19 +71,17 @@ export interface Routing {
   candidates: readonly ProviderCandidate[];
   organizations: readonly OrganizationCandidate[];
   policy: SignInPolicy;
-  /** Whether the gateway has local accounts to offer. */
-  hasLocalAccounts: boolean;
 }
 
 export const PASSCODE: OwnMethod = { kind: 'EMAIL_PASSCODE', providerId: null, displayName: 'E-mail passcode' };
 const LOCAL: OwnMethod = { kind: 'LOCAL', providerId: null, displayName: 'Account here' };
 
 /** @param domain ASCII form, lower case. */
-export function route(domain: string, { policy, hasLocalAccounts, ...providers }: Routing): RoutedMethod[] {
+export function route(domain: string, { policy, ...providers }: Routing): RoutedMethod[] {
   const provider = entitledProvider(domain, policy, providers);
   return policy.order.flatMap((method): RoutedMethod[] => {
     if (method === 'EMAIL_PASSCODE') return besideProvider(PASSCODE, provider !== null, policy.fallback === method);
-    if (method === 'LOCAL') return hasLocalAccounts ? besideProvider(LOCAL, provider !== null, false) : [];
+    if (method === 'LOCAL') return besideProvider(LOCAL, provider !== null, false);
     return provider?.offeredAs === method ? [provider.routed] : [];
   });
 }

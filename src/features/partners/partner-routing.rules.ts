@@ -24,7 +24,6 @@ export interface RoutingFacts {
   partners: readonly PartnerRule[];
   candidates: readonly ProviderCandidate[];
   organizations: readonly OrganizationCandidate[];
-  hasLocalAccounts: boolean;
 }
 
 export interface Route {

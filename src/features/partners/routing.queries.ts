@@ -77,7 +77,6 @@ export async function loadRouting(db: Db, tenantId: string, asked: readonly stri
     partners,
     candidates: [...candidates, ...presetProviders.flatMap(socialCandidates)],
     organizations: organizationCandidates(presetProviders, domains, organizations),
-    hasLocalAccounts: true,
   };
 }
 

@@ -107,19 +107,22 @@ const entra = (issuer: OrganizationCandidate['issuer']): OrganizationCandidate =
 function methodsFor(
   domain: string,
   policy: Partial<SignInPolicy> = {},
-  { hasLocalAccounts = false, organizations = [] as OrganizationCandidate[] } = {},
+  organizations: OrganizationCandidate[] = [],
 ): string[] {
-  const facts = { candidates: [fabrikam, google], organizations, hasLocalAccounts };
+  const facts = { candidates: [fabrikam, google], organizations };
   return route(domain, { ...facts, policy: { ...defaultSignInPolicy, ...policy } }).map(
     ({ method, rule }) => `${method.providerId ?? method.kind} by ${rule}`,
   );
 }
 
+/** Where no provider is entitled. */
+const ours = ['EMAIL_PASSCODE by NO_PROVIDER', 'LOCAL by NO_PROVIDER'];
+
 describe('the methods for an address', () => {
-  it('are the provider of its domain alone, or without one the passcode', () => {
+  it('are the provider of its domain alone, or without one what is our own', () => {
     expect(methodsFor('fabrikam.example')).toEqual(['idp_fabrikam by DOMAIN']);
     expect(methodsFor('gmail.com')).toEqual(['idp_google by CONSUMER_DOMAIN']);
-    expect(methodsFor('other.test')).toEqual(['EMAIL_PASSCODE by NO_PROVIDER']);
+    expect(methodsFor('other.test')).toEqual(ours);
   });
 
   it('come in the order of the policy', () => {
@@ -142,29 +145,21 @@ describe('the methods for an address', () => {
     ]);
   });
 
-  it('have a local account only where the gateway has one and no provider is entitled', () => {
-    expect(methodsFor('other.test', {}, { hasLocalAccounts: true })).toEqual([
-      'EMAIL_PASSCODE by NO_PROVIDER',
-      'LOCAL by NO_PROVIDER',
-    ]);
-    expect(methodsFor('fabrikam.example', {}, { hasLocalAccounts: true })).toEqual(['idp_fabrikam by DOMAIN']);
+  it('have a local account only where the policy has it', () => {
+    expect(methodsFor('other.test', { order: ['EMAIL_PASSCODE'] })).toEqual(['EMAIL_PASSCODE by NO_PROVIDER']);
   });
 
   it('go to the organisation that was discovered, and nowhere else while nobody could find out', () => {
-    const found = { organizations: [entra('https://login.example/t1/v2.0')] };
+    const found = [entra('https://login.example/t1/v2.0')];
     expect(methodsFor('litware.example', {}, found)).toEqual(['idp_entra by ENTRA_ORGANIZATION']);
-    expect(methodsFor('litware.example', {}, { organizations: [entra(undefined)] })).toEqual([
-      'idp_entra by ENTRA_ORGANIZATION',
-    ]);
-    expect(methodsFor('litware.example', {}, { organizations: [entra(null)] })).toEqual([
-      'EMAIL_PASSCODE by NO_PROVIDER',
-    ]);
-    expect(methodsFor('other.test', {}, found)).toEqual(['EMAIL_PASSCODE by NO_PROVIDER']);
+    expect(methodsFor('litware.example', {}, [entra(undefined)])).toEqual(['idp_entra by ENTRA_ORGANIZATION']);
+    expect(methodsFor('litware.example', {}, [entra(null)])).toEqual(ours);
+    expect(methodsFor('other.test', {}, found)).toEqual(ours);
   });
 
   it('go to what the operator named for a domain before what was discovered', () => {
     const organizations = [{ ...entra('https://login.example/t1/v2.0'), domain: 'fabrikam.example' }];
-    expect(methodsFor('fabrikam.example', {}, { organizations })).toEqual(['idp_fabrikam by DOMAIN']);
+    expect(methodsFor('fabrikam.example', {}, organizations)).toEqual(['idp_fabrikam by DOMAIN']);
   });
 });
 
@@ -178,7 +173,6 @@ describe('the rules for an address', () => {
     partners: [wide, berlin],
     candidates: [],
     organizations: [],
-    hasLocalAccounts: false,
   };
 
   it('are those of the partner with the most specific domain', () => {

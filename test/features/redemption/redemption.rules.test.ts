@@ -70,9 +70,7 @@ describe('the methods for an address', () => {
     offeredAs: 'TENANT_PROVIDERS',
   } as const;
   const methodsFor = (domain: string, candidates: ProviderCandidate[]) =>
-    route(domain, { candidates, organizations: [], policy: defaultSignInPolicy, hasLocalAccounts: false }).map(
-      ({ method }) => method,
-    );
+    route(domain, { candidates, organizations: [], policy: defaultSignInPolicy }).map(({ method }) => method);
 
   it('entitle nothing else', () => {
     const methods = methodsFor('fabrikam.example', [provider]);

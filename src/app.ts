@@ -254,7 +254,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     limits,
     sessions,
-    account: new AccountService(sessions, new DeparturesService(sessions)),
+    account: new AccountService(sessions, new DeparturesService(sessions, reviewAccess)),
     accountSecurity,
     stepUp,
     localProof,

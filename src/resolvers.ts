@@ -157,8 +157,8 @@ export function createResolvers(parts: ResolverParts): object[] {
     new TenantEventsResolver(),
     new InvitationEventsResolver(),
     new DirectoryResolver(
-      new DeparturesService(sessions),
-      new ResetRedemptionService({ sessions, tenants, limits: mailLimits, publicUrl }),
+      new DeparturesService(sessions, reviewAccess),
+      new ResetRedemptionService({ sessions, tenants, limits: mailLimits, reviewAccess, publicUrl }),
     ),
     new DirectUsersResolver(new DirectUsersService(tenants), publicUrl),
     new SessionsResolver(sessions),

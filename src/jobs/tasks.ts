@@ -14,7 +14,7 @@ import type { SamlProviders } from '../features/identity-providers/saml-provider
 import { sweepExpiredInvitations } from '../features/invitations/expire.service.js';
 import { forgetOldMailRequests } from '../features/invitations/mail-limits.service.js';
 import { deleteOldFlows } from '../features/proving/old-flows.service.js';
-import { DeparturesService } from '../features/sign-in/departures.service.js';
+import { forgetDeletedUsers } from '../features/sign-in/departures.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import { FETCH_LOGO_TASK, fetchLogo, type LogoToFetch } from '../features/tenants/tenant-logo.service.js';
 import { deleteOldUnsubscribeFlows } from '../features/unsubscriptions/unsubscribe-mails.service.js';
@@ -75,7 +75,7 @@ export function createTasks(parts: TaskParts): TaskList {
       await forgetOrganizations(ctx.db, now);
       await forgetSpentAndTried(ctx);
       await parts.sessions.deleteOld(ctx);
-      await new DeparturesService(parts.sessions).forgetDeleted(ctx);
+      await forgetDeletedUsers(ctx);
       await parts.forgetOpenIdPayloads(ctx, later(now, -DAY));
       await sql`delete from idempotency_record where created_at < ${later(now, -IDEMPOTENCY_HOURS * 60 * 60 * 1000)}`.execute(
         ctx.db,

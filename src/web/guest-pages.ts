@@ -10,6 +10,7 @@ import { consentVersionOf } from '../features/redemption/redemption.service.js';
 import { flowRefusal, nextRedemptionStep, type RedemptionStep } from '../features/redemption/redemption.states.js';
 import { termsHtml } from '../features/terms/terms-markdown.rules.js';
 import { maskEmailAddress } from '../kernel/email-address.js';
+import type { UserErrorCode } from '../kernel/errors.js';
 import type { Language } from '../kernel/languages.js';
 import { expiryWords, minutesInWords } from '../mail/time-words.js';
 import { type Problem, problem, problemOfCode } from './error-pages.js';
@@ -32,7 +33,7 @@ export function linkPage(
   setting: Setting,
 ): Page {
   if (isRedeemedHere) return landedPage(offer);
-  if (refusal) return problemPage(problemOfCode(refusal), setting, { offer });
+  if (refusal) return problemPage(problemOfCode(refusal), setting, { offer, ...signInOf(offer, refusal) });
   return page('link', offer, {
     ...inviterFacts(offer),
     startPath: `/redeem/${token}`,
@@ -43,6 +44,11 @@ export function linkPage(
     address: maskEmailAddress(offer.email),
     expiry: expiryWords(offer.language, setting.now, offer.expiresAt),
   });
+}
+
+/** Where no app leads on by itself. */
+function signInOf({ landingUrl, tenantSlug }: Offer, refusal: UserErrorCode): Pick<ProblemFacts, 'continueTo'> {
+  return refusal === 'ALREADY_REDEEMED' && landingUrl === null ? { continueTo: `/t/${tenantSlug}/sign-in` } : {};
 }
 
 export interface FlowPageFacts {
@@ -161,7 +167,11 @@ export function leavingPage(brand: Branded, to: { url: string; name: string; rea
 }
 
 function landedPage(offer: Offer): Page {
-  return page('landed', offer, { app: offer.appName, landingUrl: offer.landingUrl });
+  return page('landed', offer, {
+    app: offer.appName,
+    landingUrl: offer.landingUrl,
+    appsPath: `/t/${offer.tenantSlug}/apps`,
+  });
 }
 
 /** @param unsubscribeForm for who proved the address just now, and need not do it again. */

@@ -8,7 +8,7 @@ import type { RequestContext } from '../request/request-context.js';
 import { newBrowserToken } from './browser-cookie.js';
 import { problem, problemOf } from './error-pages.js';
 import { checkForm, formToken, linkForm } from './form-guard.js';
-import { declinedPage, linkPage, problemPage } from './guest-pages.js';
+import { declinedPage, linkPage, type OpenLink, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 
 type LinkRoute = { Params: { token: string } };
@@ -52,7 +52,21 @@ async function showLink(
   const setting = tools.setting(request);
   const view = await tools.redemption.view(ctx, token, tools.browserCookie.read(request));
   if (view.offer === null) return tools.show(reply, problemPage(problem(view.refusal), setting));
-  return tools.show(reply, linkPage(view, token, formToken(ctx.secrets, linkForm(token)), setting));
+  const csrf = formToken(ctx.secrets, linkForm(token));
+  const isRedeemedHere = view.isRedeemedHere || (await isSignedInAs(tools, ctx, view, request));
+  return tools.show(reply, linkPage({ ...view, isRedeemedHere }, token, csrf, setting));
+}
+
+/** A redeemed link signs nobody in, and shows the app to who is. */
+async function isSignedInAs(
+  { sessions, sessionCookie }: PageTools,
+  ctx: RequestContext,
+  { refusal, offer: { tenantId, externalUserId } }: OpenLink,
+  request: FastifyRequest,
+): Promise<boolean> {
+  const token = refusal === 'ALREADY_REDEEMED' ? sessionCookie.read(request, tenantId) : null;
+  const session = token === null ? null : await sessions.find(ctx, tenantId, token);
+  return session?.externalUserId === externalUserId;
 }
 
 type Work = (ctx: RequestContext, token: string) => Promise<FastifyReply>;

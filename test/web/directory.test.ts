@@ -107,6 +107,17 @@ describe('resetting the redemption', () => {
     expect((await new GuestBrowser().get(open.redeemUrl)).status).toBe(410);
   });
 
+  it('of an operator needs the right to make operators', async () => {
+    const { id } = await accepted();
+    await gateway.ask('mutation ($input: AssignRoleInput!) { assignRole(input: $input) { userErrors { code } } }', {
+      input: { tenantId: tenant.id, role: 'READER', externalUserId: id },
+    });
+    const without = permissions.filter((each) => each !== 'ROLE_WRITE' && !platformPermissions.includes(each));
+    const { secret } = await gateway.createKey({ tenantId: tenant.id, permissions: without });
+    const { errors } = await gateway.gql(RESET, { input: { externalUserId: id } }, { key: secret });
+    expect(errors?.map((error) => error.extensions.code)).toEqual(['FORBIDDEN']);
+  });
+
   it('of somebody with a role of an app needs the right to grant it', async () => {
     const { id } = await accepted();
     const app = {

@@ -163,7 +163,7 @@ describe('a guest who comes back', () => {
       input: { appId: orders, externalUserId },
     });
     const { html } = await browser.get(appsUrl());
-    expect(html).toContain('<a href="https://orders.contoso.example/" rel="noreferrer">Orders</a>');
+    expect(html).toContain(`<a href="/t/${tenant.slug}/apps/${orders}/open" rel="noreferrer">Orders</a>`);
     expect(html).toContain('Canteen');
     expect(html).not.toContain('Payroll');
   });
@@ -281,6 +281,19 @@ describe('a sign-in', () => {
     expect(again.html).not.toContain('Your apps');
   });
 
+  it('opens one session, also when the last button is pressed twice at once', async () => {
+    const { email, externalUserId } = await acceptedByPasscode();
+    const browser = new GuestBrowser();
+    const before = passcodesTo(gateway, email).length;
+    const page = await enterAddress(browser, email);
+    const passcode = await until(() => passcodesTo(gateway, email)[before], 'the passcode');
+    const count = async () =>
+      (await gateway.sql('select from guest_session where external_user_id = $1', [externalUserId])).length;
+    const sessions = await count();
+    await Promise.all([1, 2, 3].map(() => browser.submit(page, '/passcode', { passcode })));
+    expect(await count()).toBe(sessions + 1);
+  });
+
   it('begun by a form of another browser or another site is none', async () => {
     const { email } = await acceptedByPasscode();
     const start = await new GuestBrowser().get(door());
@@ -330,6 +343,21 @@ describe('a sign-in', () => {
   it('of no tenant there is is not there', async () => {
     for (const slug of ['nobody', 'x', '%00', '..%2F..']) {
       expect([slug, (await new GuestBrowser().get(`${gateway.url}/t/${slug}/sign-in`)).status]).toEqual([slug, 404]);
+    }
+  });
+});
+
+describe('a redeemed link', () => {
+  it('shows the way on to whoever is signed in as the guest, and the sign-in to everybody else', async () => {
+    const { email, redeemUrl } = await acceptedByPasscode();
+    const browser = new GuestBrowser();
+    await signInByPasscode(browser, email);
+    const mine = await browser.get(redeemUrl);
+    expect([mine.status, mine.html.includes('You are a guest of Contoso now')]).toEqual([200, true]);
+    const other = (await acceptedByPasscode()).browser;
+    for (const stranger of [new GuestBrowser(), other]) {
+      const page = await stranger.get(redeemUrl);
+      expect([page.status, page.html.includes(`href="/t/${tenant.slug}/sign-in"`)]).toEqual([409, true]);
     }
   });
 });

@@ -42,6 +42,7 @@ export interface Offer extends OfferState, SecondFactorDemand {
   appGrants: { appId: string; role: string | null }[];
   startedAt: Date | null;
   tenantName: string;
+  tenantSlug: string;
   logoUrl: string | null;
   /** Of the logo on our own origin, once it was fetched. */
   logoPath: string | null;
@@ -83,7 +84,7 @@ export async function loadOffers(db: Db, invitationIds: readonly string[]): Prom
         select coalesce(jsonb_agg(distinct jsonb_build_object('appId', g.app_id, 'role', g.role)), '[]')
         from invitation_grant g where g.invitation_id = i.id and g.app_id is not null
       ) as "appGrants",
-      t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.logo_url as "logoUrl",
+      t.domain_rule as "domainRule", t.domain_patterns as "domainPatterns", t.display_name as "tenantName", t.slug as "tenantSlug", t.logo_url as "logoUrl",
       '/t/' || t.slug || '/logo/' || l.hash as "logoPath", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
       ${isRedeemedAutomatically(sql`i.tenant_id`, sql`i.email_key`)} and terms.version is null as "isAutomatic",

@@ -8,19 +8,22 @@ import { DAY, later } from '../../kernel/clock.js';
 import { refuse } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
 import { requireRightOver } from '../operators/right-over-user.service.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 
-export const RESTORABLE_DAYS = 30;
+const RESTORABLE_DAYS = 30;
 const SWEEP_BATCH = 500;
 
 export class DeparturesService {
   readonly #sessions: SessionsService;
+  readonly #reviewAccess: ReviewAccess;
 
-  constructor(sessions: SessionsService) {
+  constructor(sessions: SessionsService, reviewAccess: ReviewAccess) {
     this.#sessions = sessions;
+    this.#reviewAccess = reviewAccess;
   }
 
   /**
@@ -61,13 +64,14 @@ export class DeparturesService {
       update external_user set deleted_at = ${ctx.clock.now()}, account_enabled = false
       where id = ${externalUserId} and tenant_id = ${tx.tenantId} and deleted_at is null`.execute(tx.db);
     await this.#sessions.endAllOf(tx, externalUserId, 'ACCOUNT_DELETED');
+    await this.#reviewAccess(tx, { externalUserIds: [externalUserId] });
   }
+}
 
-  /** Those who were not restored in time, over all tenants. */
-  async forgetDeleted(ctx: RequestContext): Promise<void> {
-    const before = later(ctx.clock.now(), -RESTORABLE_DAYS * DAY);
-    while ((await forgetBatch(ctx, before)) === SWEEP_BATCH) ctx.log.debug({}, 'forgot a batch of deleted users');
-  }
+/** Those who were not restored in time, over all tenants. */
+export async function forgetDeletedUsers(ctx: RequestContext): Promise<void> {
+  const before = later(ctx.clock.now(), -RESTORABLE_DAYS * DAY);
+  while ((await forgetBatch(ctx, before)) === SWEEP_BATCH) ctx.log.debug({}, 'forgot a batch of deleted users');
 }
 
 function forgetBatch(ctx: RequestContext, before: Date): Promise<number> {

@@ -9,6 +9,7 @@ import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { makeLink, redeemUrl } from '../invitations/invitation-link.service.js';
 import {
@@ -41,6 +42,7 @@ export interface ResetParts {
   sessions: SessionsService;
   tenants: TenantCache;
   limits: MailLimits;
+  reviewAccess: ReviewAccess;
   publicUrl: URL;
 }
 
@@ -73,6 +75,7 @@ export class ResetRedemptionService {
       await revokePendingOfUser(ctx, tx, externalUserId);
       await startOver(tx, externalUserId, checked, ctx.clock.now());
       await this.#parts.sessions.endAllOf(tx, externalUserId, 'REDEMPTION_RESET');
+      await this.#parts.reviewAccess(tx, { externalUserIds: [externalUserId] });
       return this.#invite(ctx, tx, tenant, checked);
     });
     return { invitationId, redeemUrl: redeemUrl(this.#parts.publicUrl, makeLink(ctx.secrets, invitationId, 1).token) };

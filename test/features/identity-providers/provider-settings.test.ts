@@ -62,7 +62,10 @@ it('routes to enabled providers of the tenant only', async () => {
     },
   ]);
   for (const route of [mine('litware.example'), others('fabrikam.example')])
-    expect(route.methods.map(({ method, rule }) => [method.kind, rule])).toEqual([['EMAIL_PASSCODE', 'NO_PROVIDER']]);
+    expect(route.methods.map(({ method, rule }) => [method.kind, rule])).toEqual([
+      ['EMAIL_PASSCODE', 'NO_PROVIDER'],
+      ['LOCAL', 'NO_PROVIDER'],
+    ]);
 });
 
 it('opens the client secret for the connector, and only within the tenant', async () => {

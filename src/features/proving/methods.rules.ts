@@ -19,6 +19,11 @@ export function checkLocalOffered(methods: readonly Method[]): void {
   throw refuse('PROOF_REQUIRED', { message: 'No account at the gateway signs this address in. Choose another way.' });
 }
 
+/** For whoever has no account here, or has set out for something that one cannot prove. */
+export function withoutLocal(methods: readonly Method[]): Method[] {
+  return methods.filter((method) => method.kind !== 'LOCAL');
+}
+
 export function isLocalOffered(methods: readonly Method[]): boolean {
   return methods.some((method) => method.kind === 'LOCAL');
 }

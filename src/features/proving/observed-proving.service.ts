@@ -1,7 +1,6 @@
 /** Answers of identity providers, each counted by how it ended: a provider's faults show before anybody calls. */
 import { UserError } from '../../kernel/errors.js';
 import { LimitedProving } from './limited-proving.service.js';
-import type { ProvingService } from './proving.service.js';
 
 /** @param outcome `ok`, a user error's code, `unrequested` for a sign-in that was started elsewhere, or `fault`. */
 export type Observe = (step: string, outcome: string) => void;
@@ -14,7 +13,11 @@ export class ObservedProving extends LimitedProving {
     this.#observe = observe;
   }
 
-  override finishSignIn(...given: Parameters<ProvingService['finishSignIn']>) {
+  override proveLocally(...given: Parameters<LimitedProving['proveLocally']>) {
+    return counted(this.#observe, 'prove_locally', () => super.proveLocally(...given));
+  }
+
+  override finishSignIn(...given: Parameters<LimitedProving['finishSignIn']>) {
     return counted(
       this.#observe,
       'finish_sign_in',
@@ -23,7 +26,7 @@ export class ObservedProving extends LimitedProving {
     );
   }
 
-  override receiveAnswer(...given: Parameters<ProvingService['receiveAnswer']>) {
+  override receiveAnswer(...given: Parameters<LimitedProving['receiveAnswer']>) {
     return counted(
       this.#observe,
       'receive_answer',

@@ -13,7 +13,7 @@ import type { IdentityProviderKind } from '../external-users/identity.entity.js'
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
 import { openMethods } from '../proving/methods.queries.js';
-import { checkPasscodeOffered, isEntitled, type Method } from '../proving/methods.rules.js';
+import { checkPasscodeOffered, isEntitled, type Method, withoutLocal } from '../proving/methods.rules.js';
 import { tryPasscodes } from '../proving/passcodes.service.js';
 import { identityProven, passcodeProof, provenBy, recordPasscodeProof } from '../proving/proof.service.js';
 import type { GuestEvent } from '../proving/proof-step.service.js';
@@ -138,7 +138,12 @@ function redeemed(step: Step): Step {
 }
 
 function viewOf({ step: { flow, offer, now }, methods }: Acceptance): FlowView {
-  return { flow, offer, methods, isProven: isProven(flow, now) };
+  return {
+    flow,
+    offer,
+    methods: offer.hasLocalAccount ? methods : withoutLocal(methods),
+    isProven: isProven(flow, now),
+  };
 }
 
 async function writeAcceptances(accepted: readonly Acceptance[]): Promise<void> {

@@ -11,6 +11,7 @@ import { openLink } from '../invitations/invitation-link.service.js';
 import { isProven } from '../proving/flow.states.js';
 import type { FlowKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
+import { withoutLocal } from '../proving/methods.rules.js';
 import type { ProvingGround, ProvingService, SignInStarted } from '../proving/proving.service.js';
 import { loadTermsMarkdown, type Terms } from '../terms/terms.queries.js';
 import { type AcceptCommand, acceptTogether } from './accept.js';
@@ -131,7 +132,7 @@ async function viewFlow(ctx: RequestContext, key: FlowKey): Promise<FlowView> {
   const offer = await loadOffer(ctx.db, flow.invitationId);
   const { tenantId, emailKey, hasLocalAccount } = offer;
   const routed = await loadMethods(ctx.db, { tenantId, emailKey, unaddressedIdentity: flow.unaddressedIdentity });
-  const methods = routed.filter(({ kind }) => kind !== 'LOCAL' || hasLocalAccount);
+  const methods = hasLocalAccount ? routed : withoutLocal(routed);
   return { flow, offer, methods, isProven: isProven(flow, ctx.clock.now()) };
 }
 

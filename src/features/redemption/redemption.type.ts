@@ -128,10 +128,10 @@ export function redemptionOf(
     inviterName: offer.inviterName,
     message: offer.message,
     language: offer.language,
-    methods: methods.map(({ kind, displayName, providerId }) => ({
+    methods: methods.map(({ kind, displayName }) => ({
       kind,
       displayName,
-      continueUrl: providerId ? continueUrl : null,
+      continueUrl: kind === 'EMAIL_PASSCODE' ? null : continueUrl,
     })),
     consentRequired: !offer.isAutomatic && (flow.status === 'STARTED' || flow.status === 'PROVEN'),
     consentVersion: consentVersionOf(offer),

@@ -14,7 +14,7 @@ import type { FlowPurpose } from '../proving/flow.entity.js';
 import { FLOW_LIFETIME, isProven } from '../proving/flow.states.js';
 import { type FlowKey, findFlows, type ProvingFlow } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
-import type { Method } from '../proving/methods.rules.js';
+import { type Method, withoutLocal } from '../proving/methods.rules.js';
 import type { ProofStep } from '../proving/proof-step.service.js';
 import { signInIsOver } from '../proving/provider-sign-in.service.js';
 import type { ProvingGround } from '../proving/proving.service.js';
@@ -137,7 +137,9 @@ export async function viewSignIn(ctx: RequestContext, key: FlowKey): Promise<Sig
 async function view(ctx: RequestContext, db: RequestContext['db'], flow: AddressFlow): Promise<SignInView> {
   const proven = isProven(flow, ctx.clock.now());
   const tenant = await loadTenantPage(db, flow.tenantId);
-  const methods = await loadMethods(db, flow);
+  const routed = await loadMethods(db, flow);
+  // An account here is no further identity, and proves no other address.
+  const methods = flow.purpose === 'SIGN_IN' ? routed : withoutLocal(routed);
   const guest = proven && flow.purpose === 'SIGN_IN' ? await findProvenGuest(db, flow) : null;
   const terms = guest && (await termsToAccept(db, flow.tenantId, guest.externalUserId));
   return { flow, tenant, methods, isProven: proven, guest, terms };

@@ -156,7 +156,8 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
   const limits = new RateLimits(config.limits.guestStepsPerNetwork);
-  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const admitMail: ProvingOptions['admitMail'] = (ctx, scope, addressKey, isSent) =>
+    mailLimits.admit(ctx, scope, addressKey, [], isSent);
   const proving = new ObservedProving(metrics.observeRedemption, limits, {
     ...connectors,
     admitMail,

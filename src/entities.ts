@@ -40,6 +40,7 @@ import { TermsOfUseText } from './features/terms/terms-of-use-text.entity.js';
 import { UnsubscribeFlow } from './features/unsubscriptions/unsubscribe-flow.entity.js';
 import { UnsubscribedRecipient } from './features/unsubscriptions/unsubscribed-recipient.entity.js';
 import { GatewayProcess } from './jobs/gateway-process.entity.js';
+import { AppUse } from './openid-provider/app-use.entity.js';
 import { OidcPayload } from './openid-provider/oidc-payload.entity.js';
 import { SigningKey } from './openid-provider/signing-key.entity.js';
 import { TenantSalt } from './openid-provider/tenant-salt.entity.js';
@@ -93,4 +94,5 @@ export const entities = [
   SigningKey,
   OidcPayload,
   RoleAssignment,
+  AppUse,
 ];

@@ -165,14 +165,19 @@ async function finish({ interaction }: Step, result: InteractionResults): Promis
 
 async function consentPage(step: Step, session: GuestSession): Promise<OpenIdPage> {
   const email = (await accessOf(step, session))?.email ?? '';
-  const scopes = [...scopesOf(step.interaction), ...apiScopesOf(step)].map(
-    (scope) => `web.openid.consent.scopes.${scope}`,
-  );
+  const scopes = [...scopesOf(step.interaction), ...apiScopesOf(step)].map(sentenceOf);
   const facts = { ...formFacts(step), app: step.client.clientName ?? null, email, scopes };
   return { template: 'openid-consent', status: 200, facts };
 }
 
 const knownScopes = ['openid', 'profile', 'email', 'groups', 'roles', 'offline_access'];
+
+/** Each with a sentence that tells what it gives away. */
+export const consentSentences = [...knownScopes, ...apiScopes].map(sentenceOf);
+
+function sentenceOf(scope: string): string {
+  return `web.openid.consent.scopes.${scope}`;
+}
 
 function scopesOf({ params }: Interaction): string[] {
   return String(params.scope ?? '')

@@ -15,8 +15,8 @@ import { systemActor } from '../kernel/actor.js';
 import { describeFault } from '../kernel/fault.js';
 import type { OutboundFetch } from '../outbound/outbound-client.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
-import type { BackchannelLogout } from './access-end.js';
-import { logoutByJobs } from './backchannel-logout.js';
+import { noteUse } from './app-use.js';
+import { logoutByJobs, type TellLogout } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import { grantId } from './interaction-policy.js';
@@ -45,8 +45,7 @@ export interface Issuer {
   publicKeys: JWK[];
   /** What the grant of a guest's session to an app is called. */
   grantIdOf(session: GuestSession, appId: string): string;
-  /** Tells an app that a sign-in has ended; does nothing when it does not want to know any more. @throws when it fails */
-  tellLogout(logout: Omit<BackchannelLogout, 'tenantId'>): Promise<void>;
+  tellLogout: TellLogout;
   /** node:http's. */
   handle: ReturnType<Provider['callback']>;
 }
@@ -121,6 +120,7 @@ export class Issuers {
     provider.proxy = true;
     compareSecretsByHash(provider, ground.clock);
     provider.use(requestFrame({ provider, tenantId, publicUrl, context, sessions, views }));
+    provider.on('authorization.success', (ctx) => noteUse(context(), ctx));
     provider.on('grant.error', (ctx) => noteReuse(context(), ctx));
     provider.on('server_error', (_ctx, error) =>
       ground.log.error({ tenantId, error: describeFault(error) }, 'the OpenID Provider failed'),

@@ -1,6 +1,6 @@
 /** A key by which a tenant's issuer signs. Of each algorithm the youngest active one signs; the others verify. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
-import { idColumn, jsonColumn, secretColumn, textColumn, timeColumn } from '../database/columns.js';
+import { idColumn, jsonColumn, keyColumn, secretColumn, timeColumn } from '../database/columns.js';
 import type { SigningAlgorithm } from '../features/apps/app.entity.js';
 
 @Entity({ tableName: 'signing_key' })
@@ -12,7 +12,7 @@ export class SigningKey {
   @Property(idColumn())
   tenantId!: string;
 
-  @Property(textColumn())
+  @Property(keyColumn())
   algorithm!: SigningAlgorithm;
 
   @Property(jsonColumn())

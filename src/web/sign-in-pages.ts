@@ -29,8 +29,11 @@ import {
 
 type TenantRoute = {
   Params: { slug: string; identityId?: string };
-  Querystring: { return_to?: unknown; prompt?: unknown; with?: unknown };
+  Querystring: { return_to?: unknown; prompt?: unknown; with?: unknown; q?: unknown };
 };
+
+/** Characters. */
+const MAX_SEARCH = 100;
 
 export function registerSignInPages(server: FastifyInstance, tools: PageTools): void {
   const of =
@@ -138,8 +141,10 @@ export function signedInOnly(work: (at: TenantRequest, session: LiveSession) => 
 
 async function showApps(at: TenantRequest, session: LiveSession): Promise<FastifyReply> {
   const { tools, ctx, tenant, request, reply } = at;
-  const apps = await appsOfGuest(ctx.db, session);
-  return tools.show(reply, appsPage(tenant, await signedIn(at, session), tools.setting(request), apps));
+  const { q } = request.query;
+  const search = typeof q === 'string' ? q.slice(0, MAX_SEARCH).trim() : '';
+  const found = await appsOfGuest(ctx.db, session, search);
+  return tools.show(reply, appsPage(tenant, await signedIn(at, session), tools.setting(request), { search, found }));
 }
 
 /** Also when the session is over by now: what was asked for is so. */

@@ -5,8 +5,10 @@ import type { LiveSession } from '../features/sign-in/sessions.service.js';
 import type { SignInView } from '../features/sign-in/sign-in.service.js';
 import { nextSignInStep, type SignInStepName } from '../features/sign-in/sign-in.states.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
+
 import type { Language } from '../kernel/languages.js';
 import { dateInWords, momentInWords } from '../mail/time-words.js';
+
 import { type Problem, problem } from './error-pages.js';
 import { factorStepPage, noFactors } from './factor-step.js';
 import {
@@ -113,11 +115,25 @@ export function signedInPage(tenant: TenantPage, signedIn: SignedIn, setting: Se
   });
 }
 
-export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, apps: readonly GuestApp[]): Page {
-  return page('apps', brandedFor(tenant, settingOf(signedIn.guest, setting)), {
-    ...sessionFacts(tenant, signedIn),
-    apps,
-  });
+/** More than fit on a screen are searched. */
+const MANY_APPS = 8;
+
+export interface GuestApps {
+  /** '': all of them. */
+  search: string;
+  found: readonly GuestApp[];
+}
+
+export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, { search, found }: GuestApps): Page {
+  const inTheirs = settingOf(signedIn.guest, setting);
+  const apps = found.map(({ displayName, openPath, lastUsedAt }) => ({
+    displayName,
+    openPath,
+    lastUsed: lastUsedAt && dateInWords(inTheirs.language, lastUsedAt),
+  }));
+  const isSearched = search !== '' || apps.length > MANY_APPS;
+  const facts = { apps, search, isSearched, appsPath: appsPath(tenant) };
+  return page('apps', brandedFor(tenant, inTheirs), { ...sessionFacts(tenant, signedIn), ...facts });
 }
 
 export interface AccountFacts {

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { FlowView, Offer } from '../../src/features/redemption/redemption.service.js';
 import { later, MINUTE } from '../../src/kernel/clock.js';
 import { languages } from '../../src/kernel/languages.js';
+import { consentSentences } from '../../src/openid-provider/interaction-pages.js';
 import { problem, problemCodes } from '../../src/web/error-pages.js';
 import { alertFacts, flowPage, leavingPage, linkPage, page, problemPage } from '../../src/web/guest-pages.js';
 import type { Page } from '../../src/web/page.js';
@@ -216,6 +217,7 @@ it('no sentence for pages is left unused', () => {
   const source = files.map((file) => readFileSync(join(templates, 'web', file), 'utf8')).join('\n');
   const used = new Set([...source.matchAll(/\bt "([^"]+)"/g)].map(([, key]) => key));
   for (const code of problemCodes) for (const part of ['title', 'text']) used.add(`web.problem.${code}.${part}`);
+  for (const key of consentSentences) used.add(key);
   const catalogue = JSON.parse(readFileSync(join(templates, 'locales/en.json'), 'utf8')) as { web: object };
   // Looked up by a name that is known at run time only: `web.openid.consent.scopes.${scope}`.
   const code = sourcesIn(join(import.meta.dirname, '../../src/openid-provider'));

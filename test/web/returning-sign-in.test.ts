@@ -163,7 +163,7 @@ describe('a guest who comes back', () => {
       input: { appId: orders, externalUserId },
     });
     const { html } = await browser.get(appsUrl());
-    expect(html).toContain('<a href="https://orders.contoso.example/" rel="noreferrer">Orders</a>');
+    expect(html).toContain(`<a href="/t/${tenant.slug}/apps/${orders}/open" rel="noreferrer">Orders</a>`);
     expect(html).toContain('Canteen');
     expect(html).not.toContain('Payroll');
   });

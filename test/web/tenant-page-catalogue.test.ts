@@ -104,10 +104,12 @@ function pagesIn(language: Language): Page[] {
       show(viewOf(tenant, language, { isProven: true, guest: known, terms }), { terms }),
       show(viewOf(tenant, language, { isProven: true })),
       signedInPage(tenant, { guest, csrf }, setting, '/t/contoso/apps'),
-      appsPage(tenant, { guest: { ...guest, displayName: null }, csrf }, setting, []),
-      appsPage(tenant, { guest, csrf }, setting, [
-        { appId: 'app_1', displayName: 'Orders', homePageUrl: 'https://o.example/' },
-      ] as never),
+      appsPage(tenant, { guest: { ...guest, displayName: null }, csrf }, setting, { search: '', found: [] }),
+      appsPage(tenant, { guest, csrf }, setting, { search: 'nothing', found: [] }),
+      appsPage(tenant, { guest, csrf }, setting, {
+        search: '',
+        found: [{ appId: 'app_1', displayName: 'Orders', openPath: '/t/contoso/apps/app_1', lastUsedAt: setting.now }],
+      } as never),
       accountPage(tenant, { account, session, csrf }, setting, null),
       accountPage(
         tenant,
@@ -117,7 +119,7 @@ function pagesIn(language: Language): Page[] {
       ),
       accountPage(tenant, { account: { ...account, due: 'SECOND_FACTOR' }, session, csrf }, setting, null),
       signedOutPage(tenant, setting, null),
-      signedOutPage(tenant, setting, { name: 'Fabrikam', path: '/t/contoso/signed-out' }),
+      signedOutPage(tenant, setting, { name: 'Fabrikam', path: '/t/contoso/sign-out/provider' }),
       leftPage(tenant, setting),
     ];
   });

@@ -42,7 +42,7 @@ create table tenant_salt (
 create table signing_key (
   id text collate "C" not null,
   tenant_id text collate "C" not null,
-  algorithm text not null,
+  algorithm text collate "C" not null,
   public_jwk jsonb not null,
   sealed_private_jwk bytea not null,
   created_at timestamptz(3) not null,

@@ -15,7 +15,7 @@ alter table app add column api_access boolean not null default false;
 create table role_assignment (
   id text collate "C" not null,
   tenant_id text collate "C" not null,
-  role text not null,
+  role text collate "C" not null,
   external_user_id text collate "C",
   group_id text collate "C",
   app_id text collate "C",

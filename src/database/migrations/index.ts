@@ -11,6 +11,7 @@ import { Migration20261123DeletedUsers } from './20261123-deleted-users.js';
 import { Migration20261123Sessions } from './20261123-sessions.js';
 import { Migration20261123SignInFlows } from './20261123-sign-in-flows.js';
 import { Migration20261124Credentials } from './20261124-credentials.js';
+import { Migration20261125AppUse } from './20261125-app-use.js';
 import { Migration20261125OpenidProvider } from './20261125-openid-provider.js';
 import { Migration20261125Operators } from './20261125-operators.js';
 import { Migration20261126PartnerTerms } from './20261126-partner-terms.js';
@@ -33,6 +34,7 @@ export const migrations = [
   { name: '20261123-account', class: Migration20261123Account },
   { name: '20261123-deleted-users', class: Migration20261123DeletedUsers },
   { name: '20261125-openid-provider', class: Migration20261125OpenidProvider },
+  { name: '20261125-app-use', class: Migration20261125AppUse },
   { name: '20261125-operators', class: Migration20261125Operators },
   { name: '20261126-terms', class: Migration20261126Terms },
   { name: '20261126-unsubscribe', class: Migration20261126Unsubscribe },

@@ -39,7 +39,7 @@ export async function findAppAccess(
     select u.id as "externalUserId", u.email, u.display_name as "displayName",
       u.user_principal_name as "userPrincipalName", u.user_type as "userType", u.preferred_language as "preferredLanguage",
       i.issuer as "identityIssuer", i.subject as "identitySubject",
-      (select inviter.invited_by_name from invitation inviter
+      (select coalesce(inviter.inviter_name, inviter.invited_by_name) from invitation inviter
         where inviter.tenant_id = u.tenant_id and inviter.external_user_id = u.id and inviter.status = 'REDEEMED'
         order by inviter.redeemed_at desc limit 1) as "invitedBy",
       not a.assignment_required or s.assigned as "isAllowed", s.roles, s.groups as "groupIds"

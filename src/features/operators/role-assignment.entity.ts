@@ -1,7 +1,7 @@
 /** User, group or app -> a role in the tenant. Exactly one of externalUserId, groupId and appId is set. */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ID, ObjectType } from 'type-graphql';
-import { idColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { idColumn, keyColumn, timeColumn } from '../../database/columns.js';
 import { type OperatorRole, operatorRoles } from '../../kernel/actor.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { Node } from '../../request/node.js';
@@ -19,7 +19,7 @@ export class RoleAssignment implements Node {
   tenantId!: string;
 
   @Field(() => OperatorRoleEnum)
-  @Property(textColumn())
+  @Property(keyColumn())
   role!: OperatorRole;
 
   @Property({ ...idColumn(), nullable: true })

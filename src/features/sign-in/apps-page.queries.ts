@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import type { Db } from '../../database/transaction.js';
 import type { Language } from '../../kernel/languages.js';
+import { nameKey } from '../../kernel/names.js';
 import type { LiveSession } from './sessions.service.js';
 
 export interface SignedInGuest {
@@ -13,7 +14,9 @@ export interface SignedInGuest {
 export interface GuestApp {
   appId: string;
   displayName: string;
-  homePageUrl: string;
+  /** Of ours: begins the app's own sign-in. */
+  openPath: string;
+  lastUsedAt: Date | null;
 }
 
 const MAX_APPS = 500;
@@ -26,12 +29,15 @@ export async function loadSignedInGuest(db: Db, { tenantId, externalUserId }: Li
   return rows[0];
 }
 
-/** Assigned directly, by a group, or open to every guest; by name. */
-export async function appsOfGuest(db: Db, { tenantId, externalUserId }: LiveSession): Promise<GuestApp[]> {
+/** Assigned directly, by a group, or open to every guest; by name. `search`: part of the name, '' for all. */
+export async function appsOfGuest(db: Db, { tenantId, externalUserId }: LiveSession, search = ''): Promise<GuestApp[]> {
   const { rows } = await sql<GuestApp>`
-    select a.id as "appId", a.display_name as "displayName", a.home_page_url as "homePageUrl"
+    select a.id as "appId", a.display_name as "displayName", used.last_used_at as "lastUsedAt",
+      '/t/' || t.slug || '/apps/' || a.id || '/open' as "openPath"
     from app a
-    where a.tenant_id = ${tenantId} and (
+    join tenant t on t.id = a.tenant_id
+    left join app_use used on used.app_id = a.id and used.external_user_id = ${externalUserId}
+    where a.tenant_id = ${tenantId} and a.enabled and position(${nameKey(search)} in a.name_key) > 0 and (
       not a.assignment_required
       or exists (select from app_assignment s where s.app_id = a.id and s.external_user_id = ${externalUserId})
       or exists (

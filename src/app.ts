@@ -54,6 +54,7 @@ import { SessionsService } from './features/sign-in/sessions.service.js';
 import { SignInService } from './features/sign-in/sign-in.service.js';
 import { signInFactors } from './features/sign-in/sign-in-factors.js';
 import { StepUpService } from './features/sign-in/step-up.service.js';
+import { UnrequestedSignIn } from './features/sign-in/unrequested-sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
 import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
@@ -249,6 +250,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     renderer,
     redemption,
     signIn,
+    unrequestedSignIn: new UnrequestedSignIn(connectors.formConnector, limits),
     unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
     limits,
     sessions,

@@ -51,7 +51,7 @@ export function registerAccountPages(server: FastifyInstance, tools: PageTools):
   step('/sessions/end-all', async (visit, request, reply) => {
     await account.endAllSessions(visit.ctx, visit.session);
     tools.sessionCookie.clear(reply, visit.tenant.tenantId);
-    return tools.show(reply, signedOutPage(visit.tenant, tools.setting(request)));
+    return tools.show(reply, signedOutPage(visit.tenant, tools.setting(request), null));
   });
 
   step('/leave', async (visit, request, reply) => {

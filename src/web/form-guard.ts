@@ -21,6 +21,9 @@ export const signInForm = (tenantId: string, browserToken: string): string =>
   `sign-in/${tenantId}/${lastingPart(browserToken)}`;
 /** Any form of somebody who is signed in. */
 export const sessionForm = (sessionToken: string): string => `session/${sessionToken}`;
+/** The form that asks whether to sign in, after an answer that nobody asked for. */
+export const unrequestedForm = (state: string, browserToken: string): string =>
+  `unrequested/${state}/${lastingPart(browserToken)}`;
 
 export function formToken(secrets: Secrets, form: string): string {
   return secrets.sign('csrf', form).toString('base64url');

@@ -9,6 +9,7 @@ import type { AccountService } from '../features/sign-in/account.service.js';
 import type { SessionsService } from '../features/sign-in/sessions.service.js';
 import type { SignInService } from '../features/sign-in/sign-in.service.js';
 import type { StepUpService } from '../features/sign-in/step-up.service.js';
+import type { UnrequestedSignIn } from '../features/sign-in/unrequested-sign-in.service.js';
 import type { UnsubscriptionsService } from '../features/unsubscriptions/unsubscriptions.service.js';
 import type { RateLimits } from '../request/rate-limits.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -23,6 +24,7 @@ export interface PageServices {
   redemption: RedemptionService;
   signIn: SignInService;
   sessions: SessionsService;
+  unrequestedSignIn: UnrequestedSignIn;
   unsubscriptions: UnsubscriptionsService;
   account: AccountService;
   accountSecurity: AccountSecurityService;

@@ -27,6 +27,7 @@ export const pageTemplates = [
   'password',
   'sign-in-start',
   'signed-in',
+  'unrequested-sign-in',
   'signed-out',
   'apps',
   'account',

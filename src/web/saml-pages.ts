@@ -10,6 +10,7 @@ import { UserError } from '../kernel/errors.js';
 import { problem } from './error-pages.js';
 import { flowOver, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
+import { receiveUnrequested, registerUnrequestedSignIn } from './unrequested-sign-in-pages.js';
 
 type ProviderRoute = { Params: { providerId: string } };
 
@@ -26,6 +27,7 @@ export function registerSamlPages(server: FastifyInstance, tools: PageTools): vo
   server.post<ProviderRoute>('/saml/:providerId/acs', { bodyLimit: MAX_ANSWER_SIZE }, (request, reply) =>
     receiveAnswer(tools, request, reply),
   );
+  registerUnrequestedSignIn(server, tools);
 }
 
 async function receiveAnswer(
@@ -37,7 +39,7 @@ async function receiveAnswer(
   const callback = { url: new URL(samlAcsUrl(tools.publicUrl, providerId)), form: formOf(request) };
   try {
     const state = await tools.proving.receiveAnswer(tools.context(request), providerId, callback);
-    if (state === null) return tools.show(reply, problemPage(problem('SIGN_IN_UNREQUESTED'), tools.setting(request)));
+    if (state === null) return await receiveUnrequested(tools, request, reply, callback);
     return reply.redirect(`/sign-in/callback/${encodeURIComponent(providerId)}?state=${state}`, 303);
   } catch (error) {
     if (error instanceof UserError) return tools.show(reply, problemPage(flowOver, tools.setting(request)));

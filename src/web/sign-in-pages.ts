@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { appsOfGuest, loadSignedInGuest } from '../features/sign-in/apps-page.queries.js';
 import { returnPath } from '../features/sign-in/return-to.rules.js';
 import type { LiveSession } from '../features/sign-in/sessions.service.js';
+import { providerOfIdentity } from '../features/sign-in/sign-out-at-provider.queries.js';
 import { findTenantPage, type TenantPage } from '../features/sign-in/tenant-page.queries.js';
 import { UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -27,7 +28,7 @@ import {
 } from './tenant-pages.js';
 
 type TenantRoute = {
-  Params: { slug: string };
+  Params: { slug: string; identityId?: string };
   Querystring: { return_to?: unknown; prompt?: unknown; with?: unknown; q?: unknown };
 };
 
@@ -48,6 +49,7 @@ export function registerSignInPages(server: FastifyInstance, tools: PageTools): 
   server.post<TenantRoute>('/t/:slug/sign-in', of(beginSignIn));
   server.get<TenantRoute>('/t/:slug/apps', of(signedInOnly(showApps)));
   server.post<TenantRoute>('/t/:slug/sign-out', of(signOut));
+  server.get<TenantRoute>('/t/:slug/sign-out/:identityId', of(signOutAtProvider));
   // Reached by reloading an answer to a form from the address bar.
   server.get<TenantRoute>(
     '/t/:slug/sign-out',
@@ -154,8 +156,25 @@ async function signOut(at: TenantRequest): Promise<FastifyReply> {
     const session = await findSession(at);
     if (session) await tools.sessions.end(ctx, session.id, 'SIGNED_OUT');
     tools.sessionCookie.clear(reply, tenant.tenantId);
+    const provider = session && (await providerOf(at, session));
+    return tools.show(reply, signedOutPage(tenant, tools.setting(request), provider));
   }
-  return tools.show(reply, signedOutPage(tenant, tools.setting(request)));
+  return tools.show(reply, signedOutPage(tenant, tools.setting(request), null));
+}
+
+/** Asked only when somebody follows the link: a provider that hangs must not hold up signing out here. */
+async function providerOf({ ctx, tenant }: TenantRequest, { identityId }: LiveSession) {
+  const provider = await providerOfIdentity(ctx.db, tenant.tenantId, identityId);
+  if (provider?.kind !== 'OIDC') return null;
+  return { name: provider.displayName, path: `/t/${tenant.slug}/sign-out/${identityId}` };
+}
+
+/** Changes nothing here; the provider asks before it ends its session, or does so where it trusts the browser. */
+async function signOutAtProvider({ tools, ctx, tenant, request, reply }: TenantRequest): Promise<FastifyReply> {
+  const { identityId = '' } = request.params;
+  const url = await tools.signIn.signOutAtProvider(ctx, tenant.tenantId, identityId);
+  if (url === null) return tools.show(reply, problemPage(problem('NOT_FOUND'), tools.setting(request)));
+  return reply.redirect(url, 303);
 }
 
 async function findSession({ tools, ctx, tenant, request }: TenantRequest): Promise<LiveSession | null> {

@@ -199,8 +199,13 @@ export function leftPage(tenant: TenantPage, setting: Setting): Page {
   return page('left', brandedFor(tenant, setting), {});
 }
 
-export function signedOutPage(tenant: TenantPage, setting: Setting): Page {
-  return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant) });
+/** @param provider where the person may still be signed in; null: nowhere we know. */
+export function signedOutPage(
+  tenant: TenantPage,
+  setting: Setting,
+  provider: { name: string; path: string } | null,
+): Page {
+  return page('signed-out', brandedFor(tenant, setting), { signInPath: signInPath(tenant), provider });
 }
 
 /** In the language the guest has chosen, else in the browser's. */

@@ -30,17 +30,19 @@ function rowsOf(section: string): string[] {
 }
 
 describe('docs/security.md', () => {
-  it.each(["Attacks on the guest's way", 'Attacks by, or between, providers', 'The decisions that bind'])(
-    'names a test for each row: %s',
-    (section) => {
-      const rows = rowsOf(section);
-      expect(rows.length).toBeGreaterThan(10);
-      for (const row of rows) {
-        const tests = namedIn(row).flatMap((named) => named.tests);
-        expect([row.slice(0, 80), tests.length > 0]).toEqual([row.slice(0, 80), true]);
-      }
-    },
-  );
+  it.each([
+    "Attacks on the guest's way",
+    'Attacks on accounts here',
+    'Attacks by, or between, providers',
+    'The decisions that bind',
+  ])('names a test for each row: %s', (section) => {
+    const rows = rowsOf(section);
+    expect(rows.length).toBeGreaterThan(5);
+    for (const row of rows) {
+      const tests = namedIn(row).flatMap((named) => named.tests);
+      expect([row.slice(0, 80), tests.length > 0]).toEqual([row.slice(0, 80), true]);
+    }
+  });
 
   it('has a row for each of the 32 decisions', () => {
     expect(rowsOf('The decisions that bind').map((row) => Number(row.split('|')[1]))).toEqual(

@@ -353,5 +353,15 @@ describe('resetSecondFactor', () => {
     );
     const { errors } = await reset(guest.externalUserId, helpdesk.createApiKey.secret);
     expect(errors?.[0]?.extensions.code).toBe('FORBIDDEN');
+    const admin = await newGuest();
+    await gateway.ask('mutation ($input: AssignRoleInput!) { assignRole(input: $input) { userErrors { code } } }', {
+      input: { tenantId: tenant.id, role: 'READER', externalUserId: admin.externalUserId },
+    });
+    expect((await reset(admin.externalUserId, helpdesk.createApiKey.secret)).errors?.[0]?.extensions.code).toBe(
+      'FORBIDDEN',
+    );
+    const other = await newGuest();
+    const { data } = await reset(other.externalUserId, helpdesk.createApiKey.secret);
+    expect(data.resetSecondFactor.userErrors).toEqual([]);
   });
 });

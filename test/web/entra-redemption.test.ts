@@ -192,7 +192,7 @@ describe('a guest who has signed in and has only the address left to show', () =
     ]);
   });
 
-  it('is asked for the address no second time: signing in again is enough', async () => {
+  it('is asked for the address no second time: signing in again is enough, and can be ended at Entra, too', async () => {
     const { guest, browser, page } = await halfWay();
     const { page: next, passcode } = await requestPasscode(gateway, browser, page, guest.email);
     await browser.submit(await browser.submit(next, '/passcode', { passcode }), '/accept');
@@ -203,6 +203,11 @@ describe('a guest who has signed in and has only the address left to show', () =
     const back = await signIn(later, begun);
     expect(back.url.pathname).toBe(`/t/${slug}/apps`);
     expect(passcodesTo(gateway, guest.email)).toHaveLength(1);
+
+    const out = await later.submit(back, '/sign-out');
+    const path = /href="([^"]*sign-out[^"]*)"[^>]*>Sign out at Microsoft, too/.exec(out.html)?.[1] ?? '';
+    const leaving = await fetch(new URL(path, gateway.url), { redirect: 'manual' });
+    expect(leaving.headers.get('location')).toBe(`${entra.origin}/${FABRIKAM}/v2.0/logout?client_id=vestibule`);
   });
 });
 

@@ -92,6 +92,49 @@ describe('in a real browser, by keyboard alone', () => {
     expect(violations).toEqual([]);
   });
 
+  it('a guest reads the terms of use where they are agreed to', async () => {
+    const { id } = await gateway.createTenant({ displayName: 'Litware' });
+    const markdown = Array.from({ length: 60 }, (_, index) => `${index + 1}. Be kind.`).join('\n');
+    await gateway.ask(
+      'mutation ($input: PublishTermsOfUseInput!) { publishTermsOfUse(input: $input) { userErrors { code field message } } }',
+      { input: { tenantId: id, texts: [{ language: 'en', markdown }] } },
+    );
+    const email = 'reader@guest.example';
+    const { redeemUrl, externalUserId } = await gateway.inviteUser({ tenantId: id, email });
+    const { page, violations } = await openPage();
+    await page.goto(redeemUrl);
+    await press(page, 'Continue');
+    await press(page, 'Send code');
+    await page.keyboard.type(await until(() => passcodesTo(gateway, email)[0], 'the passcode'));
+    await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
+    const terms = page.getByRole('region', { name: 'Terms of use of Litware' });
+    await terms.focus();
+    expect(await page.evaluate(OUTLINE_OF_FOCUSED)).toBe('solid');
+    await page.keyboard.press('End');
+    await until(async () => (await terms.evaluate((region) => region.scrollTop)) > 0, 'the terms to scroll');
+    await press(page, 'Agree to the terms and accept');
+    expect(
+      await gateway.sql('select version from terms_acceptance where external_user_id = $1', [externalUserId]),
+    ).toEqual([{ version: 1 }]);
+    expect(violations).toEqual([]);
+  });
+
+  it('a guest ends further invitations, and allows them again', async () => {
+    const email = 'quiet@guest.example';
+    await gateway.inviteUser({ tenantId, email });
+    const { mail } = await gateway.waitForMail(email);
+    const { page, violations } = await openPage();
+    await page.goto(/(http\S+\/unsubscribe\/\S+)/.exec(mail.text ?? '')?.[1] ?? '');
+    await press(page, 'Send code');
+    await page.keyboard.type(await until(() => passcodesTo(gateway, email)[0], 'the passcode'));
+    await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
+    await press(page, 'No more invitations');
+    expect(await page.getByRole('status').textContent()).toContain('does not invite quiet@guest.example any more');
+    await press(page, 'Allow invitations again');
+    expect(await page.getByRole('status').textContent()).toContain('may invite quiet@guest.example');
+    expect(violations).toEqual([]);
+  });
+
   it('every page has one heading, a main landmark, a language, and a name for each field and button', async () => {
     const { redeemUrl } = await gateway.inviteUser({ tenantId, email: 'names@guest.example', message: 'Hello' });
     const { page } = await openPage();
@@ -108,6 +151,10 @@ describe('in a real browser, by keyboard alone', () => {
     await press(page, 'Send code');
     await check();
     await press(page, 'Decline');
+    await check();
+    await page.getByRole('link', { name: 'No more invitations from Contoso' }).click();
+    await check();
+    await press(page, 'Send code');
     await check();
     await page.goto(`${gateway.url}/redeem/x`);
     await check();

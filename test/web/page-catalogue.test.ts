@@ -6,7 +6,7 @@ import { later, MINUTE } from '../../src/kernel/clock.js';
 import { languages } from '../../src/kernel/languages.js';
 import { consentSentences } from '../../src/openid-provider/interaction-pages.js';
 import { problem, problemCodes } from '../../src/web/error-pages.js';
-import { flowPage, leavingPage, linkPage, problemPage } from '../../src/web/guest-pages.js';
+import { alertFacts, flowPage, leavingPage, linkPage, page, problemPage } from '../../src/web/guest-pages.js';
 import type { Page } from '../../src/web/page.js';
 import { PageRenderer } from '../../src/web/page-renderer.js';
 import { unsubscribeFlowPage, unsubscribePage } from '../../src/web/unsubscribe-page.js';
@@ -147,6 +147,21 @@ function pagesIn(language: Offer['language']): Page[] {
     unsubscribeFlowPage({ flowId: 'rdm_1', recipient: offer, isProven: true, isUnsubscribed: true }, 'csrf', null),
     leavingPage(offer, { url: 'https://orders.contoso.example/?a=1&b=2', name: 'Order Desk', reason: 'app' }),
     leavingPage(offer, { url: 'https://login.fabrikam.example/', name: 'Fabrikam', reason: 'provider' }),
+    page('unrequested-sign-in', offer, {
+      action: '/saml/rdm_1/sign-in',
+      csrf: 'csrf',
+      state: 'state',
+      email: offer.email,
+      provider: 'Fabrikam',
+    }),
+    page('terms', offer, {
+      ...alertFacts(null, language),
+      flowPath: '/r/rdm_1',
+      startPath: '/t/contoso/sign-in',
+      csrf: 'csrf',
+      consentVersion: 'version',
+      terms: { language, html: '<h3>House rules</h3>' },
+    }),
     ...problemCodes.map((code) => problemPage(problem(code), setting, { offer, continueTo: '/r/rdm_1' })),
   ]);
 }
@@ -179,7 +194,7 @@ describe.each(languages)('every page in %s', (language) => {
     for (const page of pagesIn(language)) {
       for (const [form] of renderer.render(page).matchAll(/<form.*?<\/form>/gs)) {
         expect(form).toMatch(
-          /method="post" action="\/(redeem\/token|r\/rdm_1|unsubscribe\/token|u\/rdm_1)(\/[a-z/-]+)?"/,
+          /method="post" action="\/(redeem\/token|r\/rdm_1|unsubscribe\/token|u\/rdm_1|saml\/rdm_1)(\/[a-z/-]+)?"/,
         );
         expect(form).toContain('<input type="hidden" name="csrf" value="csrf">');
         expect(form.match(/<button/g)).toHaveLength(1);
@@ -203,8 +218,18 @@ it('no sentence for pages is left unused', () => {
   for (const code of problemCodes) for (const part of ['title', 'text']) used.add(`web.problem.${code}.${part}`);
   for (const key of consentSentences) used.add(key);
   const catalogue = JSON.parse(readFileSync(join(templates, 'locales/en.json'), 'utf8')) as { web: object };
-  expect(keysOf(catalogue.web, 'web').filter((key) => !used.has(key))).toEqual([]);
+  // Looked up by a name that is known at run time only: `web.openid.consent.scopes.${scope}`.
+  const code = sourcesIn(join(import.meta.dirname, '../../src/openid-provider'));
+  const prefixes = [...code.join('\n').matchAll(/`(web\.[\w.]+\.)\$\{/g)].map(([, prefix = '']) => prefix);
+  const isUsed = (key: string) => used.has(key) || prefixes.some((prefix) => key.startsWith(prefix));
+  expect(keysOf(catalogue.web, 'web').filter((key) => !isUsed(key))).toEqual([]);
 });
+
+function sourcesIn(directory: string): string[] {
+  return readdirSync(directory, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => readFileSync(join(directory, file), 'utf8'));
+}
 
 function keysOf(value: object, prefix: string): string[] {
   return Object.entries(value).flatMap(([key, inner]) =>

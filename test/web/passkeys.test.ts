@@ -133,13 +133,21 @@ describe('a passkey', () => {
     const device = await openDevice();
     await addPasskey(device, '');
     await device.page.getByRole('link', { name: 'I have kept them' }).click();
-    await gateway.sql('update passkey set external_user_id = $2 where external_user_id = $1', [
-      device.guest.externalUserId,
-      (await signInGuest(gateway, tenant, `guest${++people}@fabrikam.example`)).externalUserId,
-    ]);
+    const { externalUserId } = device.guest;
+    // So that there is a second factor to show still.
+    await gateway.sql(
+      "insert into totp (external_user_id, tenant_id, sealed_seed, last_step, created_at) values ($1, $2, '', 0, now())",
+      [externalUserId, tenant.id],
+    );
     await device.page.goto(device.guest.page('/second-factor/passkey'));
+    const other = await signInGuest(gateway, tenant, `guest${++people}@fabrikam.example`);
+    await gateway.sql('update passkey set external_user_id = $2 where external_user_id = $1', [
+      externalUserId,
+      other.externalUserId,
+    ]);
     await device.page.getByRole('button', { name: 'Use passkey' }).click();
     await device.page.getByText('This passkey was not accepted').waitFor();
+    expect(await passkeysOf(other)).toMatchObject([{ used: false }]);
   });
 
   it('without the person (no fingerprint, face or PIN) is neither made nor used', async () => {

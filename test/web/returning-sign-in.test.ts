@@ -281,6 +281,19 @@ describe('a sign-in', () => {
     expect(again.html).not.toContain('Your apps');
   });
 
+  it('opens one session, also when the last button is pressed twice at once', async () => {
+    const { email, externalUserId } = await acceptedByPasscode();
+    const browser = new GuestBrowser();
+    const before = passcodesTo(gateway, email).length;
+    const page = await enterAddress(browser, email);
+    const passcode = await until(() => passcodesTo(gateway, email)[before], 'the passcode');
+    const count = async () =>
+      (await gateway.sql('select from guest_session where external_user_id = $1', [externalUserId])).length;
+    const sessions = await count();
+    await Promise.all([1, 2, 3].map(() => browser.submit(page, '/passcode', { passcode })));
+    expect(await count()).toBe(sessions + 1);
+  });
+
   it('begun by a form of another browser or another site is none', async () => {
     const { email } = await acceptedByPasscode();
     const start = await new GuestBrowser().get(door());

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { HOUR, MINUTE } from '../../src/kernel/clock.js';
+import { DAY, HOUR, MINUTE } from '../../src/kernel/clock.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
+import { until } from '../support/until.js';
 import { GuestBrowser, proveByPasscode } from './guest-browser.js';
 
 let gateway: TestGateway;
@@ -115,6 +116,25 @@ describe('a guest who accepts in a browser', () => {
 });
 
 describe('a session ends', () => {
+  it('in every process at once', async () => {
+    const { externalUserId, browser } = await accepted();
+    const other = await startTestGateway({ databaseUrl: gateway.databaseUrl, smtp: gateway.smtp });
+    const slug = (await gateway.sql<{ slug: string }>('select slug from tenant where id = $1', [tenantId]))[0]?.slug;
+    const apps = () => browser.get(`${other.url}/t/${slug}/apps`);
+    expect((await apps()).html).toContain('Your apps at Contoso');
+    await update({ externalUserId, accountEnabled: false });
+    expect((await apps()).url.pathname).toBe(`/t/${slug}/sign-in`);
+    await other.stop();
+  });
+
+  it('and is forgotten 30 days later', async () => {
+    const { externalUserId } = await accepted();
+    const kept = () => gateway.sql('select from guest_session where external_user_id = $1', [externalUserId]);
+    gateway.clock.advance(32 * DAY);
+    await gateway.sql("select graphile_worker.add_job('clean_up')");
+    await until(async () => (await kept()).length === 0, 'the session is forgotten');
+  });
+
   it('at once when the user is blocked, and does not come back when the block is lifted', async () => {
     const { externalUserId } = await accepted();
     await update({ externalUserId, accountEnabled: false });

@@ -17,6 +17,7 @@ import { Migration20261125Operators } from './20261125-operators.js';
 import { Migration20261126PartnerTerms } from './20261126-partner-terms.js';
 import { Migration20261126RateCounts } from './20261126-rate-counts.js';
 import { Migration20261126SamlKeys } from './20261126-saml-keys.js';
+import { Migration20261126SamlUnrequested } from './20261126-saml-unrequested.js';
 import { Migration20261126Terms } from './20261126-terms.js';
 import { Migration20261126Unsubscribe } from './20261126-unsubscribe.js';
 
@@ -41,4 +42,5 @@ export const migrations = [
   { name: '20261126-rate-counts', class: Migration20261126RateCounts },
   { name: '20261126-partner-terms', class: Migration20261126PartnerTerms },
   { name: '20261126-saml-keys', class: Migration20261126SamlKeys },
+  { name: '20261126-saml-unrequested', class: Migration20261126SamlUnrequested },
 ];

@@ -8,7 +8,9 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
-import { requireRightOver } from '../operators/rights-over.service.js';
+
+import { requireRightOver } from '../operators/right-over-user.service.js';
+
 import { unlinkUnusedLocalIdentity } from './local-identity.js';
 import { takeRecoveryCode } from './recovery-codes.service.js';
 import { hasSecondFactor, secondFactorsOf } from './second-factors.queries.js';
@@ -59,8 +61,7 @@ export class SecondFactorsService {
   /**
    * By an operator, for whoever lost theirs: passkeys, authenticator app and recovery codes are gone, the password stays.
    * @returns the user's id.
-   * @throws RequestError FORBIDDEN without APP_ASSIGN when the user bears a role of an app, without ROLE_WRITE when an operator's: who takes the factor away is a
-   * step away from being that user.
+   * @throws RequestError FORBIDDEN as `requireRightOver`.
    */
   async reset(ctx: RequestContext, externalUserId: string): Promise<string> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');

@@ -123,8 +123,8 @@ export interface Connector<
 }
 
 export interface LogoutRequest {
-  /** Registered with the provider: where the browser comes back to. */
-  returnTo: string;
+  /** Registered with the provider: where the browser comes back to. Null: it stays there. */
+  returnTo: string | null;
   /** The address of who signs out, so that the provider need not ask; null: unknown. */
   logoutHint: string | null;
 }
@@ -136,4 +136,10 @@ export interface FormConnector<
 > extends Connector<Settings, Secrets> {
   /** Which sign-in a form says it answers, to find the secrets by; proves nothing. Null: it says none, or cannot be read. */
   stateOf(form: Record<string, string>): string | null;
+
+  /**
+   * Turns an answer that nobody asked for into an identity. It must not say that it answers a request.
+   * @throws UserError as `finish`.
+   */
+  finishUnrequested(provider: Settings, callback: Callback): Promise<ProvenIdentity>;
 }

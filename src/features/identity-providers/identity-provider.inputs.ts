@@ -71,6 +71,12 @@ export class SamlInput {
       'Attribute by which a person is known again, one that never changes and is never reused. Null: the NameID.',
   })
   subjectAttribute?: string | null;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Whether its portal may begin a sign-in, of people who are linked to it already. It never redeems.',
+  })
+  allowsUnrequestedSignIn!: boolean;
 }
 
 @InputType({ description: 'Fields left out stay as they are. Metadata given anew is read at once.' })
@@ -106,6 +112,9 @@ export class UpdateSamlInput {
       'Attribute by which a person is known again, one that never changes and is never reused. Null: the NameID.',
   })
   subjectAttribute?: string | null;
+
+  @Field(() => Boolean, { nullable: true })
+  allowsUnrequestedSignIn?: boolean | null;
 }
 
 @InputType()

@@ -78,8 +78,10 @@ export function createOpenIdConnectConnector(
       refusingFailures(async () => {
         const configuration = await configurationOf(provider);
         if (configuration.serverMetadata().end_session_endpoint === undefined) return null;
-        const hint = logoutHint === null ? {} : { logout_hint: logoutHint };
-        return openid.buildEndSessionUrl(configuration, { post_logout_redirect_uri: returnTo, ...hint }).href;
+        return openid.buildEndSessionUrl(configuration, {
+          ...(returnTo !== null && { post_logout_redirect_uri: returnTo }),
+          ...(logoutHint !== null && { logout_hint: logoutHint }),
+        }).href;
       }),
   };
 }

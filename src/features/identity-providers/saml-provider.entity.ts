@@ -4,7 +4,14 @@
  */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
 import { Field, ObjectType } from 'type-graphql';
-import { idColumn, secretColumn, textArrayColumn, textColumn, timeColumn } from '../../database/columns.js';
+import {
+  booleanColumn,
+  idColumn,
+  secretColumn,
+  textArrayColumn,
+  textColumn,
+  timeColumn,
+} from '../../database/columns.js';
 import { graphqlEnum } from '../../request/graphql-enum.js';
 import { type SamlNameIdFormat, samlNameIdFormats } from './connector.port.js';
 
@@ -73,6 +80,10 @@ export class SamlProvider {
   @Field(() => String, { nullable: true, description: 'Null: the NameID.' })
   @Property({ ...textColumn(), nullable: true })
   subjectAttribute!: string | null;
+
+  @Field(() => Boolean, { description: 'Its portal may begin a sign-in, of people linked to it; never a redemption.' })
+  @Property({ ...booleanColumn(), default: false })
+  allowsUnrequestedSignIn!: boolean;
 
   @Field(() => String, { description: 'Ours towards this provider, PEM: by it our requests are signed.' })
   @Property(textColumn())

@@ -108,15 +108,16 @@ export class SamlProviders {
     const now = ctx.clock.now();
     const { certificate, privateKey } = credential;
     const { nameIdFormat = 'PERSISTENT', emailAttribute, displayNameAttribute, subjectAttribute } = naming;
+    const { allowsUnrequestedSignIn = false } = naming;
     const { metadata } = source;
     await sql`
       insert into saml_provider (identity_provider_id, tenant_id, metadata_url, entity_id, metadata_certificates, sso_url,
         signing_certificates, valid_until, refreshed_at, refresh_at, name_id_format, email_attribute,
-        display_name_attribute, subject_attribute, certificate, sealed_private_key)
+        display_name_attribute, subject_attribute, allows_unrequested_sign_in, certificate, sealed_private_key)
       values (${id}, ${tx.tenantId}, ${source.metadataUrl}, ${source.entityId}, ${source.metadataCertificates},
         ${metadata.ssoUrl}, ${metadata.signingCertificates}, ${metadata.validUntil}, ${now},
         ${refreshAt(source, metadata, now)}, ${nameIdFormat}, ${emailAttribute ?? null},
-        ${displayNameAttribute ?? null}, ${subjectAttribute ?? null}, ${certificate},
+        ${displayNameAttribute ?? null}, ${subjectAttribute ?? null}, ${allowsUnrequestedSignIn}, ${certificate},
         ${sealPrivateKey(ctx.secrets, id, privateKey)})`.execute(tx.db);
   }
 

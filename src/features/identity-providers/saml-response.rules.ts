@@ -40,8 +40,8 @@ const MAX_SUBJECT_LENGTH = 1000;
 
 export interface ResponseExpectations {
   provider: SamlSettings;
-  /** Of the request that is answered. */
-  requestId: string;
+  /** Of the request that is answered; null: of none, and none may be named. */
+  requestId: string | null;
   /** Where the response came in: this provider's own place with us. */
   acsUrl: string;
   /** Our name towards this provider. */

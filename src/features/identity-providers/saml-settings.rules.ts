@@ -13,12 +13,13 @@ export interface SamlChange {
   emailAttribute?: string | null;
   displayNameAttribute?: string | null;
   subjectAttribute?: string | null;
+  allowsUnrequestedSignIn?: boolean | null;
 }
 
-/** How assertions name people. */
+/** How assertions name people, and whether they count without having been asked for. */
 export type Naming = Pick<
   SamlProvider,
-  'nameIdFormat' | 'emailAttribute' | 'displayNameAttribute' | 'subjectAttribute'
+  'nameIdFormat' | 'emailAttribute' | 'displayNameAttribute' | 'subjectAttribute' | 'allowsUnrequestedSignIn'
 >;
 
 const MAX_CERTIFICATES = 10;
@@ -44,9 +45,10 @@ export function checkCertificates(valid: Validation, given: string[]): string[] 
 }
 
 export function checkNaming(valid: Validation, input: SamlChange): Partial<Naming> {
-  const { nameIdFormat, emailAttribute, displayNameAttribute, subjectAttribute } = input;
+  const { nameIdFormat, emailAttribute, displayNameAttribute, subjectAttribute, allowsUnrequestedSignIn } = input;
   return {
     ...(nameIdFormat != null && { nameIdFormat }),
+    ...(allowsUnrequestedSignIn != null && { allowsUnrequestedSignIn }),
     ...(emailAttribute !== undefined && { emailAttribute: checkedText(valid, emailAttribute, 'emailAttribute') }),
     ...(displayNameAttribute !== undefined && {
       displayNameAttribute: checkedText(valid, displayNameAttribute, 'displayNameAttribute'),

@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto';
 import type { CacheProvider, SAML, SamlConfig } from '@node-saml/node-saml';
 import type { Clock } from '../../kernel/clock.js';
 import { refuse, UserError } from '../../kernel/errors.js';
-import type { FormConnector, SamlSettings } from './connector.port.js';
+import type { Callback, FormConnector, SamlSettings } from './connector.port.js';
 import { samlAcsUrl, samlEntityId } from './saml-addresses.rules.js';
 import { nodeSaml, type XmlElement } from './saml-library.js';
 import {
@@ -29,6 +29,16 @@ export interface SamlConnectorOptions {
 }
 
 export function createSamlConnector({ clock, publicUrl }: SamlConnectorOptions): FormConnector<SamlSettings> {
+  const take = (provider: SamlSettings, { url, form }: Callback, requestId: string | null) =>
+    refusingFailures(async () => {
+      const now = clock.now();
+      checkValidity(provider, now);
+      const audience = samlEntityId(publicUrl, provider.id);
+      const expected = { provider, requestId, acsUrl: url.href, audience, now };
+      const xml = decodeResponse(form ?? {});
+      checkEnvelope(parseMessage(xml), expected);
+      return readAssertion(await verifiedAssertion(xml, publicUrl, expected), expected);
+    });
   return {
     begin: (provider, request) =>
       refusingFailures(async () => {
@@ -49,20 +59,9 @@ export function createSamlConnector({ clock, publicUrl }: SamlConnectorOptions):
         return { redirectTo: await saml.getAuthorizeUrlAsync('', undefined, { additionalParams }), secrets: { state } };
       }),
 
-    finish: (provider, { url, form }, secrets) =>
-      refusingFailures(async () => {
-        checkValidity(provider, clock.now());
-        const expected = {
-          provider,
-          requestId: secrets.state,
-          acsUrl: url.href,
-          audience: samlEntityId(publicUrl, provider.id),
-          now: clock.now(),
-        };
-        const xml = decodeResponse(form ?? {});
-        checkEnvelope(parseMessage(xml), expected);
-        return readAssertion(await verifiedAssertion(xml, publicUrl, expected), expected);
-      }),
+    finish: (provider, callback, secrets) => take(provider, callback, secrets.state),
+
+    finishUnrequested: (provider, callback) => take(provider, callback, null),
 
     stateOf(form) {
       try {
@@ -114,7 +113,8 @@ async function verifiedAssertion(xml: string, publicUrl: URL, expected: Response
       // One of them has to be; a signed response covers the assertion inside.
       wantAuthnResponseSigned: false,
       wantAssertionsSigned: false,
-      validateInResponseTo: nodeSaml().ValidateInResponseTo.always,
+      // Without a request the envelope and the confirmation were found to name none.
+      validateInResponseTo: nodeSaml().ValidateInResponseTo[expected.requestId === null ? 'never' : 'always'],
       requestIdExpirationPeriodMs: Number.POSITIVE_INFINITY,
       cacheProvider: onlyRequest(expected),
       acceptedClockSkewMs: CLOCK_SKEW,

@@ -27,6 +27,11 @@ export class LimitedProving extends ProvingService {
     return super.provePasscode(...given);
   }
 
+  override async proveLocally(...given: Parameters<ProvingService['proveLocally']>) {
+    await this.#limits.admit(given[0]);
+    return super.proveLocally(...given);
+  }
+
   override async beginSignIn(...given: Parameters<ProvingService['beginSignIn']>) {
     const [ctx, , key] = given;
     await this.#limits.admit(ctx, { limit: signInsOfFlow, of: 'flowId' in key ? key.flowId : key.handle });

@@ -250,6 +250,12 @@ export class ProvingService {
     return { flow, email, method: found };
   }
 
+  /** Where to send the browser so that the provider's session ends too; null: the provider offers that nowhere we know. */
+  async signOutUrl(ctx: RequestContext, tenantId: string, method: ProviderMethod): Promise<string | null> {
+    const { connector, settings } = await this.#connect(ctx, tenantId, method);
+    return connector.logoutUrl?.(settings, { returnTo: null, logoutHint: null }) ?? null;
+  }
+
   #ground(purpose: FlowPurpose): ProvingGround {
     const ground = this.#grounds.get(purpose);
     if (!ground) throw new Error(`Nobody proves anything for ${purpose}.`);

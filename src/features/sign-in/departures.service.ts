@@ -8,10 +8,13 @@ import { DAY, later } from '../../kernel/clock.js';
 import { refuse } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+
 import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
-import { requireRightOver } from '../operators/rights-over.service.js';
+
+import { requireRightOver } from '../operators/right-over-user.service.js';
+
 import type { LiveSession, SessionsService } from './sessions.service.js';
 
 export const RESTORABLE_DAYS = 30;
@@ -29,7 +32,7 @@ export class DeparturesService {
   /**
    * One who is deleted already stays so since the first time.
    * @throws UserError NOT_FOUND at `externalUserId`.
-   * @throws RequestError FORBIDDEN without the rights that the user bears (`requireRightOver`).
+   * @throws RequestError FORBIDDEN as `requireRightOver`.
    */
   async delete(ctx: RequestContext, externalUserId: string): Promise<void> {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');

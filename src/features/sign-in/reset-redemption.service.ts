@@ -9,7 +9,9 @@ import { refuse, UserError } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { rowById, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
+
 import type { ReviewAccess } from '../external-users/access-review.port.js';
+
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { makeLink, redeemUrl } from '../invitations/invitation-link.service.js';
 import {
@@ -22,7 +24,9 @@ import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
 import { type InvitingTenant, inviteAll, NOT_LOOKED_AT } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
-import { requireRightOver } from '../operators/rights-over.service.js';
+
+import { requireRightOver } from '../operators/right-over-user.service.js';
+
 import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import type { SessionsService } from './sessions.service.js';
 
@@ -56,8 +60,8 @@ export class ResetRedemptionService {
   /**
    * @throws UserError with every problem of the input, NOT_FOUND, ACCOUNT_DISABLED, TAKEN at `email`, RECIPIENT_UNSUBSCRIBED,
    * RATE_LIMITED, QUOTA_EXCEEDED.
-   * @throws RequestError FORBIDDEN without INVITATION_WRITE, or without APP_ASSIGN when the user bears a role of an app:
-   * who gets the new invitation becomes that user.
+   * @throws RequestError FORBIDDEN without INVITATION_WRITE, and as `requireRightOver`: who gets the new invitation becomes
+   * that user.
    */
   async reset(ctx: RequestContext, input: RedemptionReset): Promise<{ invitationId: string; redeemUrl: string }> {
     const { externalUserId } = input;

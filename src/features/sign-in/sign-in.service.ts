@@ -34,6 +34,7 @@ import {
   viewSignIn,
   viewStep,
 } from './sign-in-flow.js';
+import { providerOfIdentity } from './sign-out-at-provider.queries.js';
 
 export type { SignInView } from './sign-in-flow.js';
 
@@ -146,6 +147,15 @@ export class SignInService {
       );
       return { due: null, opened };
     });
+  }
+
+  /**
+   * Where the provider that vouched for a session ends its own; null: there is nothing to end.
+   * @throws UserError IDP_UNAVAILABLE
+   */
+  async signOutAtProvider(ctx: RequestContext, tenantId: string, identityId: string): Promise<string | null> {
+    const method = await providerOfIdentity(ctx.db, tenantId, identityId);
+    return method && this.#proving.signOutUrl(ctx, tenantId, method);
   }
 
   #change(step: SignInStep): Promise<void> {

@@ -22,7 +22,7 @@ import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
 import { type InvitingTenant, inviteAll, NOT_LOOKED_AT } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
-import { requireRightOver } from '../operators/rights-over.service.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import type { SessionsService } from './sessions.service.js';
 

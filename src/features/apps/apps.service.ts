@@ -70,13 +70,17 @@ export class AppsService {
     return { id, clientSecret };
   }
 
+  /**
+   * Who holds an app that may ask for the API acts with the roles it bears, or with those of the people who sign in to it.
+   * @throws RequestError FORBIDDEN without ROLE_WRITE when it is such an app, or is to be one.
+   */
   async update(ctx: RequestContext, input: AppChange): Promise<string> {
     const tenantId = await tenantOfApp(ctx, input.appId);
-    if (input.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
     const change = checkChange(input);
     await refusingTakenName(
       ctx.transaction(tenantId, async (tx) => {
         const app = await lockApp(tx, input.appId);
+        if (app.apiAccess || change.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
         checkClient({ ...app, ...change });
         Object.assign(app, change);
@@ -100,14 +104,17 @@ export class AppsService {
     return app;
   }
 
+  /** @throws RequestError FORBIDDEN as `update`. */
   async rotateSecret(ctx: RequestContext, appId: string): Promise<AppSecret> {
     const tenantId = await tenantOfApp(ctx, appId);
     const clientSecret = randomToken();
-    await ctx.transaction(tenantId, async ({ db }) => {
+    await ctx.transaction(tenantId, async (tx) => {
+      const app = await lockApp(tx, appId);
+      if (app.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
       await sql`
         update app set client_secret_hash = ${hashToken(clientSecret)}, previous_client_secret_hash = client_secret_hash,
           previous_secret_expires_at = ${later(ctx.clock.now(), PREVIOUS_SECRET_MILLISECONDS)}
-        where tenant_id = ${tenantId} and id = ${appId}`.execute(db);
+        where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
     });
     return { id: appId, clientSecret };
   }

@@ -20,11 +20,16 @@ export interface ExternalUserChange {
 /** Ends the sessions of whoever may not sign in any more, in the same transaction. */
 export type EndSessions = (tx: Tx, externalUserId: string) => Promise<void>;
 
+/** Whether the caller may take a person away, or let them in again. @throws RequestError FORBIDDEN */
+export type RequireRightOver = (ctx: RequestContext, tx: Tx, externalUserId: string) => Promise<void>;
+
 export class ExternalUsersService {
   readonly #endSessions: EndSessions;
+  readonly #requireRightOver: RequireRightOver;
 
-  constructor(endSessions: EndSessions) {
+  constructor(endSessions: EndSessions, requireRightOver: RequireRightOver) {
     this.#endSessions = endSessions;
+    this.#requireRightOver = requireRightOver;
   }
 
   async update(ctx: RequestContext, input: ExternalUserChange): Promise<string> {
@@ -32,6 +37,7 @@ export class ExternalUsersService {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, id, 'externalUserId');
     const change = checkChange(input);
     await ctx.transaction(tenantId, async (tx) => {
+      if (change.accountEnabled !== undefined) await this.#requireRightOver(ctx, tx, id);
       // A sign-in locks the row too: one at this moment is ended below, or refused.
       const user = await tx.em.findOneOrFail(ExternalUser, { id }, { lockMode: LockMode.PESSIMISTIC_WRITE });
       if (user.deletedAt && change.accountEnabled)

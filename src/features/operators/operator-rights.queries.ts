@@ -46,6 +46,13 @@ export async function bearsOperatorRole(db: Db, userId: string): Promise<boolean
   return rows.length > 0;
 }
 
+/** Of a user's or an app's id, as a condition: roles are worth something to nobody else. */
+export function isOperatorEnabled(id: RawBuilder<unknown>): RawBuilder<boolean> {
+  return sql<boolean>`(
+    exists (select from external_user who where who.id = ${id} and who.account_enabled and who.state = 'ACCEPTED')
+    or exists (select from app what where what.id = ${id} and what.enabled and what.api_access))`;
+}
+
 /** A condition on `role_assignment r`. */
 export function rolesOfUser(userId: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql<boolean>`(r.external_user_id = ${userId}

@@ -84,7 +84,7 @@ export class AppsService {
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
         checkClient({ ...app, ...change });
         Object.assign(app, change);
-        await tx.em.flush();
+        await tx.writeChanges();
         await this.#reviewAccess(tx, { appIds: [app.id] });
         await ringIssuerChanged(tx, tenantId);
       }),

@@ -188,6 +188,7 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     passwords,
     passkeys,
     secondFactors,
+    holdSession: (tx, visitor) => sessions.hold(tx, visitor),
     endOtherSessions: (tx, visitor) => sessions.endOthersThan(tx, visitor, 'PASSWORD_CHANGED'),
     offersLocalAccount: async (db, address) => isLocalOffered(await loadMethods(db, address)),
   });

@@ -36,6 +36,8 @@ export interface AccountSecurityParts {
   passwords: PasswordsService;
   passkeys: PasskeysService;
   secondFactors: SecondFactorsService;
+  /** Locks the person until the change is made. @throws UserError PROOF_REQUIRED when the session is over. */
+  holdSession(tx: Tx, visitor: Visitor): Promise<void>;
   /** Of the same person in other browsers: whoever changes a password may have lost one. */
   endOtherSessions(tx: Tx, visitor: Visitor): Promise<void>;
   /** Whether routing offers a local account to this address, now. */
@@ -131,6 +133,7 @@ export class AccountSecurityService {
 
   #change<T>(ctx: RequestContext, visitor: Visitor, work: (tx: Tx, owner: CredentialOwner) => Promise<T>): Promise<T> {
     return ctx.transaction(visitor.tenantId, async (tx) => {
+      await this.#parts.holdSession(tx, visitor);
       const owner = await ownerOf(tx.db, visitor);
       const due = proofDue(visitor, await secondFactorsOf(tx.db, owner.externalUserId), ctx.clock.now());
       if (due) throw refuse(due === 'SIGN_IN' ? 'PROOF_REQUIRED' : 'SECOND_FACTOR_REQUIRED');

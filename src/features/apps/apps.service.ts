@@ -18,7 +18,7 @@ import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { App } from './app.entity.js';
 import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
 import { type ClientSettings, checkClient, checkClientSettings, defaultClientSettings } from './client-rules.js';
-import { ringIssuerChanged } from './issuer-channel.js';
+import { changeIssuer } from './issuer-channel.js';
 
 export interface NewApp extends ClientSettings {
   tenantId: string;
@@ -62,10 +62,7 @@ export class AppsService {
     const id = newId('App');
     const clientSecret = randomToken();
     await refusingTakenName(
-      ctx.transaction(tenantId, async (tx) => {
-        await insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now());
-        await ringIssuerChanged(tx, tenantId);
-      }),
+      changeIssuer(ctx, tenantId, (tx) => insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now())),
     );
     return { id, clientSecret };
   }
@@ -78,7 +75,7 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, input.appId);
     const change = checkChange(input);
     await refusingTakenName(
-      ctx.transaction(tenantId, async (tx) => {
+      changeIssuer(ctx, tenantId, async (tx) => {
         const app = await lockApp(tx, input.appId);
         if (app.apiAccess || change.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
@@ -86,7 +83,6 @@ export class AppsService {
         Object.assign(app, change);
         await tx.writeChanges();
         await this.#reviewAccess(tx, { appIds: [app.id] });
-        await ringIssuerChanged(tx, tenantId);
       }),
     );
     return input.appId;
@@ -97,9 +93,8 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, appId);
     const app = await rowById(ctx, App, appId);
     if (!app) throw unknownApp();
-    await ctx.transaction(tenantId, async (tx) => {
+    await changeIssuer(ctx, tenantId, async (tx) => {
       await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
-      await ringIssuerChanged(tx, tenantId);
     });
     return app;
   }

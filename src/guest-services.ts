@@ -39,7 +39,8 @@ export interface GuestServicesOptions {
 export function openGuestServices(options: GuestServicesOptions) {
   const { config, clock, publicUrl, connectors, organizations, mailLimits, observe } = options;
   const limits = new RateLimits(config.limits.guestStepsPerNetwork);
-  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
+  const admitMail: ProvingOptions['admitMail'] = (ctx, scope, addressKey, isSent) =>
+    mailLimits.admit(ctx, scope, addressKey, [], isSent);
   const proving = new ObservedProving(observe, limits, {
     ...connectors,
     admitMail,

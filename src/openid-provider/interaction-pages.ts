@@ -88,7 +88,7 @@ async function withStep(
 async function ask(options: InteractionOptions, step: Step): Promise<FastifyReply> {
   const { interaction, session } = step;
   if (interaction.prompt.name === 'login') {
-    return session && isSignedInAsAsked(step, session) ? goOn(step, loginOf(session)) : toSignIn(step);
+    return session && isSignedInAsAsked(step, session) ? leaveTo(options, step, loginOf(session)) : toSignIn(step);
   }
   if (!session) return toSignIn(step);
   if (interaction.prompt.name === 'consent') {
@@ -149,7 +149,7 @@ async function goOn(step: Step, result: InteractionResults): Promise<FastifyRepl
   return step.reply.redirect(await finish(step, result), 303);
 }
 
-/** After a form: where the library leads next is another origin, so a page stands between. */
+/** After a form, or a sign-in that ended with one: where the library leads next is another origin, so a page stands between. */
 async function leaveTo(options: InteractionOptions, step: Step, result: InteractionResults): Promise<FastifyReply> {
   const refreshTo = await finish(step, result);
   const name = step.client.clientName ?? step.client.clientId;

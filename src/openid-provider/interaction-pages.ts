@@ -123,9 +123,11 @@ function isSignedInAsAsked(step: Step, session: GuestSession): boolean {
   return hasFactors && isFreshAsAsked(step, session);
 }
 
-/** prompt=login and max_age want a sign-in made for this request. */
+/** Reasons of the library's for which a sign-in is to be made for this request: too old, or of somebody else. */
+const wantingAnother = ['login_prompt', 'max_age', 'id_token_hint', 'claims_id_token_sub_value'];
+
 function isFreshAsAsked({ interaction }: Step, session: GuestSession): boolean {
-  const wantsFresh = interaction.prompt.reasons.some((reason) => reason === 'login_prompt' || reason === 'max_age');
+  const wantsFresh = interaction.prompt.reasons.some((reason) => wantingAnother.includes(reason));
   return !wantsFresh || session.authenticatedAt.getTime() >= interaction.iat * 1000;
 }
 

@@ -46,11 +46,11 @@ export function securityPage(
 }
 
 export function newPasskeyPage(options: object, setting: SecuritySetting): Page {
-  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: rootOf(setting) });
+  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: rootOf(setting), otherPath: null });
 }
 
 export function totpPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: SecuritySetting): Page {
-  return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: rootOf(setting) });
+  return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: rootOf(setting), otherPath: null });
 }
 
 export function recoveryCodesPage(codes: readonly string[], setting: SecuritySetting): Page {

@@ -47,7 +47,7 @@ import {
 } from './features/invitations/invitations.resolver.js';
 import { InvitationsService } from './features/invitations/invitations.service.js';
 import type { MailLimits } from './features/invitations/mail-limits.service.js';
-import { requireRightOver } from './features/operators/rights-over.service.js';
+import { requireRightOver } from './features/operators/right-over-user.service.js';
 import { RolesResolver, TenantRolesResolver } from './features/operators/roles.resolver.js';
 import { RolesService } from './features/operators/roles.service.js';
 import { lockOutWarnings } from './features/partners/locked-out.queries.js';

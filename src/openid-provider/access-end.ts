@@ -123,14 +123,14 @@ async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Prom
   );
 }
 
+/** What is being asked of a guest stays: the sign-in that an app wants made anew ends the session before. */
 async function revokeGrants(tx: Tx, tenantId: string, grantIds: string[]): Promise<void> {
   if (grantIds.length === 0) return;
   const hashes = grantIds.map(hashToken);
   await sql`
     delete from oidc_payload
-    where tenant_id = ${tenantId} and (grant_hash = any(${hashes}) or (model = 'Grant' and id_hash = any(${hashes})))`.execute(
-    tx.db,
-  );
+    where tenant_id = ${tenantId} and model <> 'Interaction'
+      and (grant_hash = any(${hashes}) or (model = 'Grant' and id_hash = any(${hashes})))`.execute(tx.db);
 }
 
 async function appsToTell(tx: Tx, tenantId: string, appIds: string[]): Promise<string[]> {

@@ -80,7 +80,8 @@ async function withStep(
   const ctx = new RequestContext(ground, systemActor('OpenID Provider', issuer.tenantId));
   const interaction = await issuer.provider.Interaction.find(request.params.uid);
   const client = await issuer.provider.Client.find(String(interaction?.params.client_id ?? ''));
-  if (!interaction || !client || !isBrowserOf(issuer, request)) return showError(options, issuer, request, reply);
+  if (!interaction || !client || !isBrowserOf(issuer, request, reply))
+    return showError(options, issuer, request, reply);
   const session = await sessions.findByCookie(ctx, issuer.tenantId, request.headers.cookie);
   return work({ ctx, issuer, interaction, client, session, request, reply });
 }
@@ -91,8 +92,8 @@ async function ask(options: InteractionOptions, step: Step): Promise<FastifyRepl
   if (interaction.prompt.name === 'login') {
     if (insistsOnContext(interaction)) return goOn(step, noSuchContext);
     if (!session || !isSignedInAsAsked(step, session)) return toSignIn(step);
-    if (isInsistedOn(step, session)) return goOn(step, loginOf(session));
-    return isOfThisRequest(step, session) ? goOn(step, anotherGuest) : toSignIn(step, true);
+    if (isInsistedOn(step, session)) return leaveTo(options, step, loginOf(session));
+    return isOfThisRequest(step, session) ? leaveTo(options, step, anotherGuest) : toSignIn(step, true);
   }
   if (!session) return toSignIn(step);
   if (interaction.prompt.name === 'consent') {
@@ -166,7 +167,7 @@ async function goOn(step: Step, result: InteractionResults): Promise<FastifyRepl
   return step.reply.redirect(await finish(step, result), 303);
 }
 
-/** After a form: where the library leads next is another origin, so a page stands between. */
+/** After a form, or a sign-in that ended with one: where the library leads next is another origin, so a page stands between. */
 async function leaveTo(options: InteractionOptions, step: Step, result: InteractionResults): Promise<FastifyReply> {
   const refreshTo = await finish(step, result);
   const name = step.client.clientName ?? step.client.clientId;
@@ -247,8 +248,8 @@ function isOwnForm({ ctx, interaction, request }: Step): boolean {
 }
 
 /** The library set its cookie for this path alone; another browser that learns the address gets nothing. */
-function isBrowserOf({ provider }: Issuer, request: FastifyRequest<Route>): boolean {
-  const { cookies } = provider.createContext(request.raw, request.raw as never);
+function isBrowserOf({ provider }: Issuer, request: FastifyRequest<Route>, reply: FastifyReply): boolean {
+  const { cookies } = provider.createContext(request.raw, reply.raw);
   const uid = cookies.get(provider.cookieName('interaction'), { signed: true }) ?? '';
   return equalBytes(Buffer.from(uid), Buffer.from(request.params.uid));
 }

@@ -54,6 +54,8 @@ export interface Issuer {
 
 interface Entry {
   issuer: Promise<Issuer | null>;
+  /** Null until it is read whose it is. */
+  tenantId: string | null;
   /** Milliseconds since the epoch: when another key begins to sign. */
   endsAt: number;
 }
@@ -65,7 +67,6 @@ export class Issuers {
   readonly #options: IssuersOptions;
   /** By slug, in the order of last use. */
   readonly #entries = new Map<string, Entry>();
-  readonly #slugs = new Map<string, string>();
 
   /** Before `listener.start()`, because channels are fixed by then. */
   constructor(options: IssuersOptions) {
@@ -94,7 +95,7 @@ export class Issuers {
   }
 
   #begin(slug: string): Entry {
-    const entry: Entry = { issuer: Promise.resolve(null), endsAt: Number.POSITIVE_INFINITY };
+    const entry: Entry = { issuer: Promise.resolve(null), tenantId: null, endsAt: Number.POSITIVE_INFINITY };
     entry.issuer = this.#build(slug, entry);
     entry.issuer.catch(() => {
       if (this.#entries.get(slug) === entry) this.#entries.delete(slug);
@@ -107,7 +108,7 @@ export class Issuers {
     const tenant = await readTenant(new RequestContext(ground, systemActor('OpenID Provider')), slug);
     if (!tenant) return null;
     const { tenantId } = tenant;
-    this.#slugs.set(tenantId, slug);
+    entry.tenantId = tenantId;
     const context = () => new RequestContext(ground, systemActor('OpenID Provider', tenantId));
     const { keys, changesAt } = await loadKeys(context(), tenantId, tenant.algorithms);
     entry.endsAt = changesAt?.getTime() ?? Number.POSITIVE_INFINITY;
@@ -141,10 +142,12 @@ export class Issuers {
     };
   }
 
+  /** Also what is being built: it may have read what was there before. '' forgets all. */
   #forget(tenantId: string): void {
-    if (tenantId === '') this.#entries.clear();
-    const slug = this.#slugs.get(tenantId);
-    if (slug !== undefined) this.#entries.delete(slug);
+    for (const [slug, entry] of this.#entries) {
+      const isTheirs = entry.tenantId === null || entry.tenantId === tenantId;
+      if (isTheirs || tenantId === '') this.#entries.delete(slug);
+    }
   }
 
   #evict(): void {

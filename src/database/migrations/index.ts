@@ -20,6 +20,7 @@ import { Migration20261126SamlKeys } from './20261126-saml-keys.js';
 import { Migration20261126SamlUnrequested } from './20261126-saml-unrequested.js';
 import { Migration20261126Terms } from './20261126-terms.js';
 import { Migration20261126Unsubscribe } from './20261126-unsubscribe.js';
+import { Migration20261127Inviters } from './20261127-inviters.js';
 
 export const migrations = [
   { name: '20261120-initial-schema', class: Migration20261120InitialSchema },
@@ -33,14 +34,15 @@ export const migrations = [
   { name: '20261123-sign-in-flows', class: Migration20261123SignInFlows },
   { name: '20261123-account', class: Migration20261123Account },
   { name: '20261123-deleted-users', class: Migration20261123DeletedUsers },
+  { name: '20261124-credentials', class: Migration20261124Credentials },
   { name: '20261125-openid-provider', class: Migration20261125OpenidProvider },
   { name: '20261125-app-use', class: Migration20261125AppUse },
   { name: '20261125-operators', class: Migration20261125Operators },
   { name: '20261126-terms', class: Migration20261126Terms },
   { name: '20261126-unsubscribe', class: Migration20261126Unsubscribe },
-  { name: '20261124-credentials', class: Migration20261124Credentials },
   { name: '20261126-rate-counts', class: Migration20261126RateCounts },
   { name: '20261126-partner-terms', class: Migration20261126PartnerTerms },
   { name: '20261126-saml-keys', class: Migration20261126SamlKeys },
   { name: '20261126-saml-unrequested', class: Migration20261126SamlUnrequested },
+  { name: '20261127-inviters', class: Migration20261127Inviters },
 ];

@@ -18,7 +18,7 @@ import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { App } from './app.entity.js';
 import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
 import { type ClientSettings, checkClient, checkClientSettings, defaultClientSettings } from './client-rules.js';
-import { ringIssuerChanged } from './issuer-channel.js';
+import { changeIssuer } from './issuer-channel.js';
 
 export interface NewApp extends ClientSettings {
   tenantId: string;
@@ -39,10 +39,10 @@ export interface AppChange extends ClientSettings {
   enabled?: boolean | null;
 }
 
-/** The secret is known to whoever asked, once. */
+/** The secret is known to whoever asked, once; null: a public client, which has none to show. */
 export interface AppSecret {
   id: string;
-  clientSecret: string;
+  clientSecret: string | null;
 }
 
 /** How long the secret before the last rotation is still taken, so that an app is rolled over without an outage. */
@@ -62,12 +62,9 @@ export class AppsService {
     const id = newId('App');
     const clientSecret = randomToken();
     await refusingTakenName(
-      ctx.transaction(tenantId, async (tx) => {
-        await insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now());
-        await ringIssuerChanged(tx, tenantId);
-      }),
+      changeIssuer(ctx, tenantId, (tx) => insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now())),
     );
-    return { id, clientSecret };
+    return { id, clientSecret: app.clientAuthentication === 'NONE' ? null : clientSecret };
   }
 
   /**
@@ -78,15 +75,14 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, input.appId);
     const change = checkChange(input);
     await refusingTakenName(
-      ctx.transaction(tenantId, async (tx) => {
+      changeIssuer(ctx, tenantId, async (tx) => {
         const app = await lockApp(tx, input.appId);
         if (app.apiAccess || change.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
         checkClient({ ...app, ...change });
         Object.assign(app, change);
-        await tx.em.flush();
+        await tx.writeChanges();
         await this.#reviewAccess(tx, { appIds: [app.id] });
-        await ringIssuerChanged(tx, tenantId);
       }),
     );
     return input.appId;
@@ -97,9 +93,8 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, appId);
     const app = await rowById(ctx, App, appId);
     if (!app) throw unknownApp();
-    await ctx.transaction(tenantId, async (tx) => {
+    await changeIssuer(ctx, tenantId, async (tx) => {
       await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
-      await ringIssuerChanged(tx, tenantId);
     });
     return app;
   }

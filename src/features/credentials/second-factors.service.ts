@@ -8,7 +8,7 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import { tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
-import { requireRightOver } from '../operators/rights-over.service.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import { unlinkUnusedLocalIdentity } from './local-identity.js';
 import { takeRecoveryCode } from './recovery-codes.service.js';
 import { hasSecondFactor, secondFactorsOf } from './second-factors.queries.js';

@@ -40,6 +40,12 @@ export async function findOperatorRights(db: Db, tenantId: string, id: string): 
   return { displayName, permissions: new Set(roles.flatMap((role) => rolePermissions[role])) };
 }
 
+/** Whoever takes over such a user operates the tenant. */
+export async function bearsOperatorRole(db: Db, userId: string): Promise<boolean> {
+  const { rows } = await sql`select from role_assignment r where ${rolesOfUser(sql`${userId}`)} limit 1`.execute(db);
+  return rows.length > 0;
+}
+
 /** Of a user's or an app's id, as a condition: roles are worth something to nobody else. */
 export function isOperatorEnabled(id: RawBuilder<unknown>): RawBuilder<boolean> {
   return sql<boolean>`(

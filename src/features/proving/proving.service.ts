@@ -23,8 +23,8 @@ import type { EntraOrganizations } from '../identity-providers/entra-organizatio
 import { loadProviderSettings, loadSamlSettings } from '../identity-providers/identity-providers.service.js';
 import type { FlowPurpose } from './flow.entity.js';
 import { isProven } from './flow.states.js';
-import type { BrowserKey, FlowKey, ProvingFlow } from './flows.queries.js';
-import { loadMethods } from './methods.queries.js';
+import type { BrowserKey, FlowKey } from './flows.queries.js';
+import { judgeIdentity, methodsOf } from './judge-identity.js';
 import {
   checkLocalOffered,
   checkPasscodeOffered,
@@ -34,8 +34,7 @@ import {
   requireProvider,
 } from './methods.rules.js';
 import { createPasscode, proveByPasscode } from './passcodes.service.js';
-import { addressRefusal, isCompletable } from './proof.rules.js';
-import { type Proof, passcodeProof, recordProof, recordRefusal, recordUnaddressed } from './proof.service.js';
+import { type Proof, passcodeProof, recordProof, recordRefusal } from './proof.service.js';
 import type { ProofStep } from './proof-step.service.js';
 import {
   type Answer,
@@ -47,32 +46,7 @@ import {
   signInIsOver,
   spendSignIn,
 } from './provider-sign-in.service.js';
-import { isTrustedInSecondFactor } from './second-factor-trust.queries.js';
-
-/** What one purpose brings along. */
-export interface ProvingGround {
-  /** What is to be proven now. @throws UserError when the flow is over, or nothing is left to prove in it. */
-  look(ctx: RequestContext, key: FlowKey): Promise<UnderProof>;
-  /** A transaction in which the flow was locked and read again. @throws UserError when it is over. */
-  inStep<T>(ctx: RequestContext, key: FlowKey, work: (step: ProofStep) => Promise<T>): Promise<T>;
-  /** @throws UserError when nothing is left to prove in it. */
-  checkOpen(step: ProofStep): void;
-  /**
-   * Why what a provider vouched for proves nothing here; null: it does.
-   * @param addressRefusal why it does not prove the address; null: it does.
-   */
-  judge(
-    step: ProofStep,
-    identity: ProvenIdentity & { providerId: string },
-    addressRefusal: UserErrorCode | null,
-  ): Promise<UserErrorCode | null>;
-}
-
-export interface UnderProof {
-  flow: ProvingFlow;
-  email: string;
-  methods: Method[];
-}
+import type { ProvingGround } from './proving-ground.port.js';
 
 export interface SignInStarted {
   redirectTo: string;
@@ -300,60 +274,6 @@ export class ProvingService {
 function proofByPasscode({ flow: { unaddressedIdentity: identity }, emailKey }: ProofStep, methods: Method[]): Proof {
   if (!identity || !isEntitled(methods, identity)) return passcodeProof(emailKey);
   return { ...identity, emailKey, amr: ['fed', 'otp'], isMultiFactor: false };
-}
-
-function methodsOf({ tx, flow: { tenantId, unaddressedIdentity }, emailKey }: ProofStep): Promise<Method[]> {
-  return loadMethods(tx.db, { tenantId, emailKey, unaddressedIdentity });
-}
-
-/** The next attempt asks which account to use. */
-const saysWhichAccount: ReadonlySet<UserErrorCode> = new Set(['IDENTITY_MISMATCH', 'NOT_A_GUEST']);
-
-/**
- * Records the proof, or why it is none.
- * @returns the refusal as a value: thrown it would take its own record back.
- */
-async function judgeIdentity(
-  ground: ProvingGround,
-  step: ProofStep,
-  method: ProviderMethod,
-  identity: ProvenIdentity,
-): Promise<UserErrorCode | null> {
-  ground.checkOpen(step);
-  const found = addressRefusal(await methodsOf(step), method, identity, step.emailKey);
-  // Routed elsewhere by now: nothing it says counts, whatever for.
-  const isEntitled = found !== 'PROOF_REQUIRED';
-  const refusal = isEntitled ? await ground.judge(step, { ...identity, providerId: method.providerId }, found) : found;
-  if (refusal === 'IDENTITY_UNVERIFIED' && isCompletable(identity, step.emailKey)) {
-    await recordUnaddressed(step, proofBy(method, identity));
-    return null;
-  }
-  const emailKey = found === null ? step.emailKey : null;
-  if (refusal === null) {
-    const isMultiFactor = await isSecondFactorTaken(step, method, identity);
-    await recordProof(step, { ...proofBy(method, identity), emailKey, ...howBy(isMultiFactor) });
-  } else await recordRefusal(step, refusal, saysWhichAccount.has(refusal) ? identity.email : null);
-  return refusal;
-}
-
-function proofBy(
-  { kind, providerId }: ProviderMethod,
-  { issuer, subject, displayName }: ProvenIdentity,
-): Pick<Proof, 'kind' | 'providerId' | 'issuer' | 'subject' | 'displayName'> {
-  return { kind, providerId, issuer, subject, displayName };
-}
-
-function howBy(isMultiFactor: boolean): Pick<Proof, 'amr' | 'isMultiFactor'> {
-  return { amr: isMultiFactor ? ['fed', 'mfa'] : ['fed'], isMultiFactor };
-}
-
-/** What a provider says of a second factor counts where it is trusted for it. */
-async function isSecondFactorTaken(
-  { tx, flow: { tenantId }, emailKey }: ProofStep,
-  { providerId }: ProviderMethod,
-  { isMultiFactor }: ProvenIdentity,
-): Promise<boolean> {
-  return isMultiFactor && isTrustedInSecondFactor(tx.db, { tenantId, providerId, emailKey });
 }
 
 /** @throws UserError when the answer that was kept is a refusal. */

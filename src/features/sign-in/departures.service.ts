@@ -11,7 +11,7 @@ import type { RequestContext } from '../../request/request-context.js';
 import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { ExternalUser } from '../external-users/external-user.entity.js';
 import { revokePendingOfUser } from '../invitations/invitations.service.js';
-import { requireRightOver } from '../operators/rights-over.service.js';
+import { requireRightOver } from '../operators/right-over-user.service.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 
 const RESTORABLE_DAYS = 30;

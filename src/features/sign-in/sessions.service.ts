@@ -207,10 +207,11 @@ export class SessionsService {
     const over = later(this.#options.clock.now(), -KEPT_AFTER_END);
     let deleted: bigint;
     do {
-      const result = await sql`
-        delete from guest_session where id in (
+      const result = await ctx.transaction(null, ({ db }) =>
+        sql`delete from guest_session where id in (
           select id from guest_session where expires_at <= ${over} order by expires_at limit ${SWEEP_BATCH}
-        )`.execute(ctx.db);
+        )`.execute(db),
+      );
       deleted = result.numAffectedRows ?? 0n;
     } while (deleted === BigInt(SWEEP_BATCH));
   }

@@ -17,7 +17,7 @@ import { loadMethods } from '../proving/methods.queries.js';
 import { type Method, withoutLocal } from '../proving/methods.rules.js';
 import type { ProofStep } from '../proving/proof-step.service.js';
 import { signInIsOver } from '../proving/provider-sign-in.service.js';
-import type { ProvingGround } from '../proving/proving.service.js';
+import type { ProvingGround } from '../proving/proving-ground.port.js';
 import { type Terms, termsToAccept } from '../terms/terms.queries.js';
 import {
   findProvenGuest,

@@ -94,6 +94,9 @@ export class AppsService {
     const app = await rowById(ctx, App, appId);
     if (!app) throw unknownApp();
     await changeIssuer(ctx, tenantId, async (tx) => {
+      // Nobody may use it any more: apps and feed are told while it is still known who did.
+      await sql`update app set enabled = false where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
+      await this.#reviewAccess(tx, { appIds: [appId] });
       await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
     });
     return app;

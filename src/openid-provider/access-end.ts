@@ -103,6 +103,13 @@ async function endLostAccess(tx: Tx, { externalUserIds = [], appIds = [] }: Acce
   return rows;
 }
 
+/** Somebody else may have been in the session: nothing that was given in it goes on. */
+const suspicious: ReadonlySet<EndedSession['reason']> = new Set([
+  'IDENTITY_UNLINKED',
+  'SECOND_FACTOR_RESET',
+  'PASSWORD_CHANGED',
+]);
+
 /** A session's end takes along what was given in it, except what an app may use while the guest is away. */
 export function sessionEnd(secrets: Secrets): SessionEndListener {
   return async (tx, ended) => {
@@ -111,7 +118,7 @@ export function sessionEnd(secrets: Secrets): SessionEndListener {
 }
 
 async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Promise<void> {
-  const { tenantId, externalUserId } = session;
+  const { tenantId, externalUserId, reason } = session;
   const { rows } = await sql<{ sealed: Buffer }>`
     delete from oidc_payload
     where tenant_id = ${tenantId} and model = 'Session' and id_hash = ${hashToken(sessionIdOf(session))}
@@ -120,7 +127,7 @@ async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Prom
   if (!row) return;
   const { authorizations = {} } = openPayload(secrets, row.sealed, tenantId, 'Session');
   const grants = Object.values(authorizations).flatMap((given) =>
-    given.persistsLogout || !given.grantId ? [] : [given.grantId],
+    (given.persistsLogout && !suspicious.has(reason)) || !given.grantId ? [] : [given.grantId],
   );
   await revokeGrants(tx, tenantId, grants);
   const sids = new Map(Object.entries(authorizations).map(([appId, { sid }]) => [appId, sid ?? null]));

@@ -13,9 +13,8 @@ let count = 0;
 export async function signInGuest(
   gateway: TestGateway,
   tenantId: string,
-  input: Record<string, unknown> = {},
+  { email = `guest${++count}@fabrikam.example`, ...input }: { email?: string; [field: string]: unknown } = {},
 ): Promise<Guest> {
-  const email = `guest${++count}@fabrikam.example`;
   const { redeemUrl, externalUserId } = await gateway.inviteUser({
     tenantId,
     email,

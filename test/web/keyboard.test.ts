@@ -83,7 +83,6 @@ describe('in a real browser, by keyboard alone', () => {
     const { page, violations } = await openPage();
     await page.goto(redeemUrl);
     await press(page, 'Continue');
-    await press(page, 'Continue with Fabrikam');
     await page.waitForURL(`${partner.provider.issuer}/interaction/**`);
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.waitForURL(`${gateway.url}/r/**`);

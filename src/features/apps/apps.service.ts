@@ -39,10 +39,10 @@ export interface AppChange extends ClientSettings {
   enabled?: boolean | null;
 }
 
-/** The secret is known to whoever asked, once. */
+/** The secret is known to whoever asked, once; null: a public client, which has none to show. */
 export interface AppSecret {
   id: string;
-  clientSecret: string;
+  clientSecret: string | null;
 }
 
 /** How long the secret before the last rotation is still taken, so that an app is rolled over without an outage. */
@@ -64,7 +64,7 @@ export class AppsService {
     await refusingTakenName(
       changeIssuer(ctx, tenantId, (tx) => insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now())),
     );
-    return { id, clientSecret };
+    return { id, clientSecret: app.clientAuthentication === 'NONE' ? null : clientSecret };
   }
 
   /**
@@ -81,7 +81,7 @@ export class AppsService {
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
         checkClient({ ...app, ...change });
         Object.assign(app, change);
-        await tx.em.flush();
+        await tx.writeChanges();
         await this.#reviewAccess(tx, { appIds: [app.id] });
       }),
     );

@@ -15,6 +15,7 @@ import { findTargets } from '../invitations/invitation-targets.queries.js';
 import { copyLeftOut } from '../invitations/invitations.service.js';
 import { clearTheWay, foreseeChunk, inviteChunk, type ToInvite, type Verdict } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
+import { addressOutOfReach, findDomainsOutOfReach } from '../partners/inviter-reach.queries.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
 import { fieldNamesOf, requestOf } from './bulk-invite-request.js';
 import type { BulkInviteRecord } from './bulk-invites.queries.js';
@@ -104,13 +105,16 @@ async function checkRows({ ctx, tx, tenant, bulkInvite, rows }: Chunk): Promise<
     return { row, ...check };
   });
   const groupIds = checks.flatMap(({ checked }) => checked?.groupIds ?? []);
-  const outOfReach = await findGroupsOutOfReach(tx.db, ctx.actor, [...new Set(groupIds)]);
+  const groupsOutOfReach = await findGroupsOutOfReach(tx.db, ctx.actor, [...new Set(groupIds)]);
+  const domains = checks.flatMap(({ checked }) => checked?.email.domain ?? []);
+  const domainsOutOfReach = await findDomainsOutOfReach(tx.db, ctx.actor, tenant.id, [...new Set(domains)]);
   const refused: RowVerdict[] = [];
   const wanted: RowToInvite[] = [];
   for (const { row, checked, errors } of checks) {
     const { rowNumber } = row;
     if (!checked) refused.push({ ...rejected(rowNumber, errors), isUnreadable: row.errors.length > 0 });
-    else if (checked.groupIds.some((id) => outOfReach.has(id)))
+    else if (domainsOutOfReach.has(checked.email.domain)) refused.push(rejected(rowNumber, [addressOutOfReach()]));
+    else if (checked.groupIds.some((id) => groupsOutOfReach.has(id)))
       refused.push(rejected(rowNumber, [groupOutOfReach(fieldNames.groups)]));
     else
       wanted.push({ invitationId: newId('Invitation'), invitation: checked, bulkInviteId: bulkInvite.id, rowNumber });

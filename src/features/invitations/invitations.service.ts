@@ -16,6 +16,7 @@ import { claimIdempotencyKey, type IdempotentRequest } from '../../request/idemp
 import { rememberRow, tenantOf } from '../../request/lookup.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { requireRightToFill } from '../groups/group-members.service.js';
+import { requireReachOf } from '../partners/inviter-reach.queries.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
 import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import { Invitation } from './invitation.entity.js';
@@ -83,6 +84,7 @@ export class InvitationsService {
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
+    await requireReachOf(ctx.db, ctx.actor, { tenantId, emailKey: checked.email.key });
     await requireRightToFill(ctx, ctx.db, checked.groupIds);
     const row: ToInvite = {
       invitationId: newId('Invitation'),
@@ -149,6 +151,7 @@ export class InvitationsService {
       if (!mayTransition('resend', invitation, now)) throw refuseByStatus(invitation, now);
       const unwelcome = tenant && addressRefusal(tenant, domainOf(invitation.emailKey));
       if (unwelcome) throw refuse(unwelcome, { field: ['invitationId'] });
+      await requireReachOf(tx.db, ctx.actor, { tenantId, emailKey: invitation.emailKey, field: 'invitationId' });
       await refuseWhatIsInTheWay(tx, invitation);
       const linkVersion = invitation.linkVersion + 1;
       await this.#replaceLink(ctx, tx, invitation, linkVersion, now);

@@ -43,6 +43,13 @@ export class Partner implements Node {
   @Property({ ...booleanColumn(), default: false })
   skipsTermsOfUse!: boolean;
 
+  @Field(() => Boolean, {
+    description:
+      'Its people who may invite, invite whom they like; else only addresses of the domains of this partner.',
+  })
+  @Property({ ...booleanColumn(), default: false })
+  invitesAnybody!: boolean;
+
   @Field(() => Date)
   @Property(timeColumn())
   createdAt!: Date;

@@ -29,6 +29,13 @@ export class CreatePartnerInput {
     description: "Its people are not asked for the tenant's terms of use: their organisation has agreed for them.",
   })
   skipsTermsOfUse!: boolean;
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description:
+      'Its people who may invite, invite whom they like; else only addresses of the domains of this partner.',
+  })
+  invitesAnybody!: boolean;
 }
 
 @InputType({ description: 'Fields left out stay as they are.' })
@@ -53,6 +60,9 @@ export class UpdatePartnerInput {
 
   @Field(() => Boolean, { nullable: true })
   skipsTermsOfUse?: boolean | null;
+
+  @Field(() => Boolean, { nullable: true })
+  invitesAnybody?: boolean | null;
 }
 
 @InputType()

@@ -43,13 +43,19 @@ async function signInPolicies(ctx: RequestContext, tenantIds: readonly string[])
   return tenantIds.map((id) => byTenant.get(id) ?? defaultSignInPolicy);
 }
 
-/** By the partner whose pattern is most specific for the domain (`partner-routing.rules.ts`), as an expression. */
+/** As an expression. */
 export function isRedeemedAutomatically(tenantId: RawBuilder<unknown>, emailKey: RawBuilder<unknown>) {
-  return sql<boolean>`coalesce((
-    select p.automatic_redemption from partner_domain d join partner p on p.id = d.partner_id
+  return sql<boolean>`coalesce(
+    (select p.automatic_redemption from partner p where p.id = ${partnerOf(tenantId, emailKey)}), false)`;
+}
+
+/** Id of the partner whose pattern is most specific for the domain (`partner-routing.rules.ts`), or null, as an expression. */
+export function partnerOf(tenantId: RawBuilder<unknown>, emailKey: RawBuilder<unknown>) {
+  return sql<string | null>`(
+    select d.partner_id from partner_domain d
     where d.tenant_id = ${tenantId} and (
       d.pattern = split_part(${emailKey}, '@', 2)
       or starts_with(d.pattern, '*.') and right(${emailKey}, length(d.pattern) - 1) = substr(d.pattern, 2))
     order by starts_with(d.pattern, '*.'), length(d.pattern) desc limit 1
-  ), false)`;
+  )`;
 }

@@ -19,6 +19,7 @@ export interface NewPartner {
   automaticRedemption: boolean;
   trustsSecondFactor: boolean;
   skipsTermsOfUse: boolean;
+  invitesAnybody: boolean;
 }
 
 export interface PartnerChange {
@@ -29,6 +30,7 @@ export interface PartnerChange {
   automaticRedemption?: boolean | null;
   trustsSecondFactor?: boolean | null;
   skipsTermsOfUse?: boolean | null;
+  invitesAnybody?: boolean | null;
 }
 
 export class PartnersService {
@@ -43,9 +45,11 @@ export class PartnersService {
     await ctx.transaction(tenantId, async (tx) => {
       await sql`
         insert into partner (id, tenant_id, display_name, sign_in_order, fallback, automatic_redemption, trusts_second_factor,
-          skips_terms_of_use, created_at)
+          skips_terms_of_use, invites_anybody, created_at)
         values (${id}, ${tenantId}, ${displayName}, ${policy.signInOrder}, ${policy.fallback}, ${input.automaticRedemption},
-          ${input.trustsSecondFactor}, ${input.skipsTermsOfUse}, ${ctx.clock.now()})`.execute(tx.db);
+          ${input.trustsSecondFactor}, ${input.skipsTermsOfUse}, ${input.invitesAnybody}, ${ctx.clock.now()})`.execute(
+        tx.db,
+      );
       await replaceDomains(tx, id, domains);
     });
     return id;
@@ -53,7 +57,7 @@ export class PartnersService {
 
   async update(ctx: RequestContext, input: PartnerChange): Promise<string> {
     const { partnerId: id, displayName, domains, signInPolicy, ...flags } = input;
-    const { automaticRedemption, trustsSecondFactor, skipsTermsOfUse } = flags;
+    const { automaticRedemption, trustsSecondFactor, skipsTermsOfUse, invitesAnybody } = flags;
     const tenantId = await tenantOf(ctx, 'Partner', Partner, id, 'partnerId');
     const valid = new Validation();
     const change = {
@@ -62,6 +66,7 @@ export class PartnersService {
       ...(automaticRedemption != null && { automaticRedemption }),
       ...(trustsSecondFactor != null && { trustsSecondFactor }),
       ...(skipsTermsOfUse != null && { skipsTermsOfUse }),
+      ...(invitesAnybody != null && { invitesAnybody }),
     };
     const patterns = domains == null ? null : checkPartnerDomains(valid, domains);
     valid.done();

@@ -12,6 +12,7 @@ import type { RoutedMethod } from '../identity-providers/routing.rules.js';
 import type { SignInPolicy } from '../identity-providers/sign-in-policy.rules.js';
 import { checkAddress } from '../invitations/invitation-request.rules.js';
 import { type StandsForAddress, whoStandsFor } from '../invitations/invite.service.js';
+import { addressOutOfReach, findDomainsOutOfReach } from '../partners/inviter-reach.queries.js';
 import type { PartnerRule } from '../partners/partner-routing.rules.js';
 import { openRouting } from '../partners/routing.queries.js';
 import { type DomainRule, domainVerdict } from '../tenants/domain-policy.rules.js';
@@ -55,18 +56,20 @@ export async function explainRedemption(
   if (!address) return { ...nothing, inviteRefusal: refusals[0] ?? null };
   const domain = domainOf(address.key);
   await organizations.discover(ctx, tenantId, domain);
-  const [standing, routeOf, hasLocalAccount] = await Promise.all([
+  const [standing, routeOf, hasLocalAccount, outOfReach] = await Promise.all([
     whoStandsFor(ctx, tenantId, address.key),
     openRouting(ctx.db, tenantId, [domain]),
     isLocalAccount(ctx.db, { tenantId, emailKey: address.key }),
+    findDomainsOutOfReach(ctx.db, ctx.actor, tenantId, [domain]),
   ]);
   const { partner, policy, methods: routed } = routeOf(domain);
   const methods = routed.filter(({ method }) => method.kind !== 'LOCAL' || hasLocalAccount);
   const { refusal, pattern } = domainVerdict(tenant, domain);
+  const inviters = outOfReach.has(domain) ? addressOutOfReach() : null;
   const inTheWay = standing?.refusal ? userErrorEntry(standing.refusal, { field: ['email'] }) : null;
   return {
     address: address.address,
-    inviteRefusal: refusals[0] ?? inTheWay,
+    inviteRefusal: refusals[0] ?? inviters ?? inTheWay,
     domain: { allowed: refusal === null, rule: tenant.domainRule, pattern },
     standing,
     partner,

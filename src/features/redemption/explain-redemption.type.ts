@@ -68,7 +68,7 @@ export class RedemptionExplanation {
 
   @Field(() => UserErrorType, {
     nullable: true,
-    description: 'Why inviteUser would refuse the address now; null: it would not, limits on mails aside.',
+    description: 'Why inviteUser would refuse you the address now; null: it would not, limits on mails aside.',
   })
   inviteRefusal!: UserErrorType | null;
 

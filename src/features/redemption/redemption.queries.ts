@@ -11,6 +11,7 @@ import { hashToken } from '../../kernel/secrets.js';
 import { hasLocalIdentity } from '../credentials/local-identity.queries.js';
 import type { SecondFactorDemand } from '../credentials/second-factor.rules.js';
 import { isOperatorEnabled, rolesOfUser } from '../operators/operator-rights.queries.js';
+import { isOutOfReach } from '../partners/inviter-reach.queries.js';
 import { isRedeemedAutomatically } from '../partners/partners.queries.js';
 import { type FlowKey, findFlows as findFlowsFor, type ProvingFlow } from '../proving/flows.queries.js';
 import { type DomainPolicy, domainVerdict } from '../tenants/domain-policy.rules.js';
@@ -63,11 +64,15 @@ export async function loadOffer(db: Db, invitationId: string): Promise<Offer> {
   return offer;
 }
 
-/** People invite as long as they may: an operator who is blocked, or without a role that allows it, counts as a revoked key. */
-const inviterLostRights = sql<boolean>`(i.invited_by_kind = 'OPERATOR' and not exists (
+/**
+ * People invite as long as they may, and whom they may: an operator who is blocked, without a role that allows it, or whose
+ * organisation no longer invites this address, counts as a revoked key.
+ */
+const inviterLostRights = sql<boolean>`(i.invited_by_kind = 'OPERATOR' and (not exists (
   select from role_assignment r where r.tenant_id = i.tenant_id and r.role in ('TENANT_ADMIN', 'GUEST_INVITER')
     and (r.app_id = i.invited_by_id or ${rolesOfUser(sql`i.invited_by_id`)})
-    and ${isOperatorEnabled(sql`i.invited_by_id`)}))`;
+    and ${isOperatorEnabled(sql`i.invited_by_id`)}
+  ) or ${isOutOfReach(sql`i.invited_by_id`, sql`i.tenant_id`, sql`i.email_key`)}))`;
 
 /** By invitation. */
 export async function loadOffers(db: Db, invitationIds: readonly string[]): Promise<Map<string, Offer>> {

@@ -17,6 +17,7 @@ import {
   inputFieldNames,
 } from '../invitations/invitation-request.rules.js';
 import { findTargets } from '../invitations/invitation-targets.queries.js';
+import { requireReachOf } from '../partners/inviter-reach.queries.js';
 import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import { ADDED_DIRECTLY } from './guest.queries.js';
 
@@ -40,7 +41,7 @@ export class DirectUsersService {
   /**
    * Somebody whose invitation ran out or was withdrawn can be added too; who has one that is open accepts that.
    * @throws UserError with every problem of the input, ALREADY_MEMBER, ALREADY_INVITED, ACCOUNT_DISABLED,
-   * RECIPIENT_UNSUBSCRIBED.
+   * RECIPIENT_UNSUBSCRIBED, INVITER_NOT_AUTHORIZED.
    */
   async add(
     ctx: RequestContext,
@@ -53,6 +54,7 @@ export class DirectUsersService {
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
+    await requireReachOf(ctx.db, ctx.actor, { tenantId, emailKey: checked.email.key });
     await requireRightToFill(ctx, ctx.db, checked.groupIds);
     const externalUserId = await ctx.transaction(tenantId, async (tx) => {
       const id = newId('ExternalUser');

@@ -23,6 +23,7 @@ import { revokePendingOfUser } from '../invitations/invitations.service.js';
 import { type InvitingTenant, inviteAll, NOT_LOOKED_AT } from '../invitations/invite.service.js';
 import type { MailLimits } from '../invitations/mail-limits.service.js';
 import { requireRightOver } from '../operators/right-over-user.service.js';
+import { requireReachOf } from '../partners/inviter-reach.queries.js';
 import type { TenantCache } from '../tenants/tenant-cache.service.js';
 import type { SessionsService } from './sessions.service.js';
 
@@ -55,7 +56,7 @@ export class ResetRedemptionService {
 
   /**
    * @throws UserError with every problem of the input, NOT_FOUND, ACCOUNT_DISABLED, TAKEN at `email`, RECIPIENT_UNSUBSCRIBED,
-   * RATE_LIMITED, QUOTA_EXCEEDED.
+   * RATE_LIMITED, QUOTA_EXCEEDED, INVITER_NOT_AUTHORIZED.
    * @throws RequestError FORBIDDEN without INVITATION_WRITE, and as `requireRightOver`: who gets the new invitation becomes
    * that user.
    */
@@ -70,6 +71,7 @@ export class ResetRedemptionService {
     const targets = await findTargets(ctx.db, tenantId, [request]);
     const { checked, errors } = checkRequest(request, tenant, targets, inputFieldNames);
     if (!checked) throw new UserError(errors);
+    await requireReachOf(ctx.db, ctx.actor, { tenantId, emailKey: checked.email.key });
     const invitationId = await ctx.transaction(tenantId, async (tx) => {
       await requireRightOver(ctx, tx, externalUserId);
       await revokePendingOfUser(ctx, tx, externalUserId);

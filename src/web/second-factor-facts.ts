@@ -36,7 +36,11 @@ export function setUpPage(setting: FactorSetting): Page {
 }
 
 export function newPasskeyFactorPage(options: object, setting: FactorSetting): Page {
-  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: null, otherPath: choicePath(setting) });
+  return page('passkey-new', setting, {
+    options: JSON.stringify(options),
+    backPath: null,
+    otherPath: choicePath(setting),
+  });
 }
 
 export function totpFactorPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: FactorSetting): Page {

@@ -50,7 +50,13 @@ export function newPasskeyPage(options: object, setting: SecuritySetting): Page 
 }
 
 export function totpPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: SecuritySetting): Page {
-  return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: rootOf(setting), otherPath: null });
+  return page('totp-new', setting, {
+    sealedSeed,
+    seed: inFours(seed),
+    qr: qrCode(uri),
+    backPath: rootOf(setting),
+    otherPath: null,
+  });
 }
 
 export function recoveryCodesPage(codes: readonly string[], setting: SecuritySetting): Page {

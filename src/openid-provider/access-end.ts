@@ -88,6 +88,13 @@ async function endLostAccess(tx: Tx, { externalUserIds = [], appIds = [] }: Acce
   return rows;
 }
 
+/** Somebody else may have been in the session: nothing that was given in it goes on. */
+const suspicious: ReadonlySet<EndedSession['reason']> = new Set([
+  'IDENTITY_UNLINKED',
+  'SECOND_FACTOR_RESET',
+  'PASSWORD_CHANGED',
+]);
+
 /** A session's end takes along what was given in it, except what an app may use while the guest is away. */
 export function sessionEnd(secrets: Secrets): SessionEndListener {
   return async (tx, ended) => {
@@ -96,7 +103,7 @@ export function sessionEnd(secrets: Secrets): SessionEndListener {
 }
 
 async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Promise<void> {
-  const { tenantId, externalUserId } = session;
+  const { tenantId, externalUserId, reason } = session;
   const { rows } = await sql<{ sealed: Buffer }>`
     delete from oidc_payload
     where tenant_id = ${tenantId} and model = 'Session' and id_hash = ${hashToken(sessionIdOf(session))}
@@ -105,7 +112,7 @@ async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Prom
   if (!row) return;
   const { authorizations = {} } = openPayload(secrets, row.sealed, tenantId, 'Session');
   const grants = Object.values(authorizations).flatMap((given) =>
-    given.persistsLogout || !given.grantId ? [] : [given.grantId],
+    (given.persistsLogout && !suspicious.has(reason)) || !given.grantId ? [] : [given.grantId],
   );
   await revokeGrants(tx, tenantId, grants);
   const sids = new Map(Object.entries(authorizations).map(([appId, { sid }]) => [appId, sid ?? null]));
@@ -116,14 +123,14 @@ async function endSession(tx: Tx, secrets: Secrets, session: EndedSession): Prom
   );
 }
 
+/** What is being asked of a guest stays: the sign-in that an app wants made anew ends the session before. */
 async function revokeGrants(tx: Tx, tenantId: string, grantIds: string[]): Promise<void> {
   if (grantIds.length === 0) return;
   const hashes = grantIds.map(hashToken);
   await sql`
     delete from oidc_payload
-    where tenant_id = ${tenantId} and (grant_hash = any(${hashes}) or (model = 'Grant' and id_hash = any(${hashes})))`.execute(
-    tx.db,
-  );
+    where tenant_id = ${tenantId} and model <> 'Interaction'
+      and (grant_hash = any(${hashes}) or (model = 'Grant' and id_hash = any(${hashes})))`.execute(tx.db);
 }
 
 async function appsToTell(tx: Tx, tenantId: string, appIds: string[]): Promise<string[]> {

@@ -88,7 +88,7 @@ async function withStep(
 async function ask(options: InteractionOptions, step: Step): Promise<FastifyReply> {
   const { interaction, session } = step;
   if (interaction.prompt.name === 'login') {
-    return session && isSignedInAsAsked(step, session) ? goOn(step, loginOf(session)) : toSignIn(step);
+    return session && isSignedInAsAsked(step, session) ? leaveTo(options, step, loginOf(session)) : toSignIn(step);
   }
   if (!session) return toSignIn(step);
   if (interaction.prompt.name === 'consent') {
@@ -123,9 +123,11 @@ function isSignedInAsAsked(step: Step, session: GuestSession): boolean {
   return hasFactors && isFreshAsAsked(step, session);
 }
 
-/** prompt=login and max_age want a sign-in made for this request. */
+/** Reasons of the library's for which a sign-in is to be made for this request: too old, or of somebody else. */
+const wantingAnother = ['login_prompt', 'max_age', 'id_token_hint', 'claims_id_token_sub_value'];
+
 function isFreshAsAsked({ interaction }: Step, session: GuestSession): boolean {
-  const wantsFresh = interaction.prompt.reasons.some((reason) => reason === 'login_prompt' || reason === 'max_age');
+  const wantsFresh = interaction.prompt.reasons.some((reason) => wantingAnother.includes(reason));
   return !wantsFresh || session.authenticatedAt.getTime() >= interaction.iat * 1000;
 }
 
@@ -149,7 +151,7 @@ async function goOn(step: Step, result: InteractionResults): Promise<FastifyRepl
   return step.reply.redirect(await finish(step, result), 303);
 }
 
-/** After a form: where the library leads next is another origin, so a page stands between. */
+/** After a form, or a sign-in that ended with one: where the library leads next is another origin, so a page stands between. */
 async function leaveTo(options: InteractionOptions, step: Step, result: InteractionResults): Promise<FastifyReply> {
   const refreshTo = await finish(step, result);
   const name = step.client.clientName ?? step.client.clientId;

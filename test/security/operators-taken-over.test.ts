@@ -1,9 +1,9 @@
 /** Who may do less than somebody else, or than an app, does not come to do as much by way of them. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as client from 'openid-client';
-import { open, signInGuest } from '../openid-provider/guest.js';
+import { apiToken } from '../openid-provider/api-token.js';
+import { signInGuest } from '../openid-provider/guest.js';
 import { discover, issuerOf, registerApp } from '../openid-provider/relying-party.js';
-import { beginAuthorization } from '../openid-provider/sign-in.js';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { GuestBrowser, proveByPasscode } from '../web/guest-browser.js';
 
@@ -83,7 +83,7 @@ describe('an operator', () => {
     const inviter = await signInGuest(gateway, tenant.id);
     await assign('GUEST_INVITER', { externalUserId: inviter.externalUserId });
     const email = `accomplice${++accomplices}@evil.example`;
-    const token = await apiToken(inviter.browser);
+    const token = await apiToken(gateway, tenant, inviter.browser);
     const invited = await gateway.gql(
       'mutation ($input: InviteUserInput!) { inviteUser(input: $input) { invitation { id } userErrors { code } } }',
       { input: { tenantId: tenant.id, email } },
@@ -109,14 +109,3 @@ describe('an operator', () => {
     expect([answer.status >= 400, user?.state]).toEqual([true, 'PENDING_ACCEPTANCE']);
   });
 });
-
-/** Of a console that the operator says yes to. */
-async function apiToken(browser: GuestBrowser): Promise<string> {
-  const app = await registerApp(gateway, tenant.id, { apiAccess: true });
-  const config = await discover(issuerOf(gateway, tenant.slug), app);
-  const { url, checks } = await beginAuthorization(config, { scope: 'openid write', resource });
-  const { page } = await open(browser, url);
-  const leaving = await browser.submit(page, '/accept');
-  const back = (await open(browser, leaving.refreshTo as string)).url as URL;
-  return (await client.authorizationCodeGrant(config, back, checks, { resource })).access_token;
-}

@@ -8,7 +8,7 @@ import { refuse } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { proofDue, sessionBinding, type Visitor } from './account-security.rules.js';
 import { type CredentialOwner, findOwner } from './credential-owner.js';
-import { linkLocalIdentity } from './local-identity.js';
+import { linkLocalIdentity, requireIdentity } from './local-identity.js';
 import type { PasskeysService } from './passkeys.service.js';
 import type { PasswordsService } from './passwords.service.js';
 import { replaceRecoveryCodes } from './recovery-codes.service.js';
@@ -77,8 +77,12 @@ export class AccountSecurityService {
     });
   }
 
+  /** @throws UserError LAST_IDENTITY, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
   removePassword(ctx: RequestContext, visitor: Visitor): Promise<void> {
-    return this.#change(ctx, visitor, (tx) => this.#parts.passwords.remove(tx, visitor.externalUserId));
+    return this.#change(ctx, visitor, async (tx, { externalUserId }) => {
+      await this.#parts.passwords.remove(tx, externalUserId);
+      await requireIdentity(tx, externalUserId);
+    });
   }
 
   async passkeyOptions(ctx: RequestContext, visitor: Visitor) {
@@ -98,10 +102,11 @@ export class AccountSecurityService {
     });
   }
 
-  /** @throws UserError NOT_FOUND, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
+  /** @throws UserError NOT_FOUND, LAST_IDENTITY, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
   removePasskey(ctx: RequestContext, visitor: Visitor, passkeyId: string): Promise<void> {
     return this.#change(ctx, visitor, async (tx, { externalUserId }) => {
       if (!(await this.#parts.passkeys.remove(tx, externalUserId, passkeyId))) throw refuse('NOT_FOUND');
+      await requireIdentity(tx, externalUserId);
       await removeUselessRecoveryCodes(tx, externalUserId);
     });
   }

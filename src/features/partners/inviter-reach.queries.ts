@@ -12,7 +12,7 @@ import { partnerOf } from './partners.queries.js';
 /** Those of the domains that the actor invites nobody of. */
 export async function findDomainsOutOfReach(
   db: Db,
-  actor: Actor,
+  actor: Pick<Actor, 'kind' | 'id'>,
   tenantId: string,
   domains: readonly string[],
 ): Promise<Set<string>> {

@@ -44,7 +44,8 @@ export class Partner implements Node {
   skipsTermsOfUse!: boolean;
 
   @Field(() => Boolean, {
-    description: 'Its people who may invite, invite whom they like; else only addresses of the domains of this partner.',
+    description:
+      'Its people who may invite, invite whom they like; else only addresses of the domains of this partner.',
   })
   @Property({ ...booleanColumn(), default: false })
   invitesAnybody!: boolean;

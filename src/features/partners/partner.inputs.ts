@@ -32,7 +32,8 @@ export class CreatePartnerInput {
 
   @Field(() => Boolean, {
     defaultValue: false,
-    description: 'Its people who may invite, invite whom they like; else only addresses of the domains of this partner.',
+    description:
+      'Its people who may invite, invite whom they like; else only addresses of the domains of this partner.',
   })
   invitesAnybody!: boolean;
 }

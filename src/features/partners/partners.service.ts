@@ -47,7 +47,9 @@ export class PartnersService {
         insert into partner (id, tenant_id, display_name, sign_in_order, fallback, automatic_redemption, trusts_second_factor,
           skips_terms_of_use, invites_anybody, created_at)
         values (${id}, ${tenantId}, ${displayName}, ${policy.signInOrder}, ${policy.fallback}, ${input.automaticRedemption},
-          ${input.trustsSecondFactor}, ${input.skipsTermsOfUse}, ${input.invitesAnybody}, ${ctx.clock.now()})`.execute(tx.db);
+          ${input.trustsSecondFactor}, ${input.skipsTermsOfUse}, ${input.invitesAnybody}, ${ctx.clock.now()})`.execute(
+        tx.db,
+      );
       await replaceDomains(tx, id, domains);
     });
     return id;

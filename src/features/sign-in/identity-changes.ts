@@ -4,8 +4,11 @@
  */
 import { sql } from 'kysely';
 import { isUniqueViolation, type Tx } from '../../database/transaction.js';
+import { domainOf } from '../../kernel/email-address.js';
 import { refuse } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
+import { bearsOperatorRole } from '../operators/operator-rights.queries.js';
+import { findDomainsOutOfReach } from '../partners/inviter-reach.queries.js';
 import { checkAddressWelcome } from './accept-directly.js';
 import type { LiveSession, SessionsService } from './sessions.service.js';
 import type { SignInStep } from './sign-in-flow.js';
@@ -45,6 +48,7 @@ export async function changeAddress(step: SignInStep, sessions: SessionsService)
   const { tx, flow } = step;
   await checkAddressWelcome(tx, flow.emailKey);
   const oldKey = await lockAddress(tx, flow.externalUserId as string);
+  await checkStaysInReach(step);
   const identityId = await linkProof(step);
   await storeAddress(step);
   if (oldKey !== flow.emailKey) await leaveMailbox(step, sessions, oldKey, identityId);
@@ -57,6 +61,14 @@ async function lockAddress(tx: Tx, externalUserId: string): Promise<string> {
     where id = ${externalUserId} and tenant_id = ${tx.tenantId} and account_enabled for update`.execute(tx.db);
   if (!rows[0]) throw refuse('ACCOUNT_DISABLED');
   return rows[0].emailKey;
+}
+
+/** Who operates the tenant for a partner would leave the limits of its people behind with the address. */
+async function checkStaysInReach({ tx, flow }: SignInStep): Promise<void> {
+  const id = flow.externalUserId as string;
+  const domains = [domainOf(flow.emailKey)];
+  const outOfReach = await findDomainsOutOfReach(tx.db, { kind: 'OPERATOR', id }, tx.tenantId as string, domains);
+  if (outOfReach.size > 0 && (await bearsOperatorRole(tx.db, id))) throw refuse('DOMAIN_NOT_ALLOWED');
 }
 
 async function storeAddress({ tx, flow }: SignInStep): Promise<void> {

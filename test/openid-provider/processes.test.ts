@@ -60,6 +60,23 @@ it('a session begun at one is known at the other, and its end as well', async ()
   expect((await open(guest.browser, (await beginAuthorization(there)).url)).page.url.pathname).toContain('/sign-in');
 });
 
+it.each([
+  ['disabled', (appId: string) => updateApp(first, appId, { enabled: false })],
+  [
+    'deleted',
+    (appId: string) =>
+      first.ask('mutation ($input: AppIdInput!) { deleteApp(input: $input) { app { id } userErrors { code } } }', {
+        input: { appId },
+      }),
+  ],
+])('an app that is %s at one is nobody at the other at once', async (_what, end) => {
+  const ended = await registerApp(first, tenant.id, { grantTypes: ['CLIENT_CREDENTIALS'], redirectUris: [] });
+  const there = await discover(`${second.url}/t/${tenant.slug}`, ended);
+  expect((await client.clientCredentialsGrant(there)).access_token).toBeTruthy();
+  await end(ended.id);
+  await expect(client.clientCredentialsGrant(there)).rejects.toMatchObject({ status: 401 });
+});
+
 it('the process that changes an app knows it before it answers, however slow the doorbell is', async () => {
   await first.sql(`
     create function public.pg_notify(channel text, payload text) returns void language plpgsql as $$

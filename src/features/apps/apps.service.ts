@@ -16,6 +16,7 @@ import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { App } from './app.entity.js';
+import { queueAppLogo } from './app-logo.service.js';
 import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
 import { type ClientSettings, checkClient, checkClientSettings, defaultClientSettings } from './client-rules.js';
 import { changeIssuer } from './issuer-channel.js';
@@ -62,7 +63,10 @@ export class AppsService {
     const id = newId('App');
     const clientSecret = randomToken();
     await refusingTakenName(
-      changeIssuer(ctx, tenantId, (tx) => insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now())),
+      changeIssuer(ctx, tenantId, async (tx) => {
+        await insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now());
+        if (app.logoUrl) await queueAppLogo(tx, { tenantId, appId: id, logoUrl: app.logoUrl });
+      }),
     );
     return { id, clientSecret: app.clientAuthentication === 'NONE' ? null : clientSecret };
   }
@@ -82,6 +86,7 @@ export class AppsService {
         checkClient({ ...app, ...change });
         Object.assign(app, change);
         await tx.writeChanges();
+        if (change.logoUrl !== undefined) await queueAppLogo(tx, { tenantId, appId: app.id, logoUrl: change.logoUrl });
         await this.#reviewAccess(tx, { appIds: [app.id] });
       }),
     );
@@ -94,6 +99,9 @@ export class AppsService {
     const app = await rowById(ctx, App, appId);
     if (!app) throw unknownApp();
     await changeIssuer(ctx, tenantId, async (tx) => {
+      // Nobody may use it any more: apps and feed are told while it is still known who did.
+      await sql`update app set enabled = false where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
+      await this.#reviewAccess(tx, { appIds: [appId] });
       await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
     });
     return app;

@@ -45,6 +45,11 @@ export function registerSignInPages(server: FastifyInstance, tools: PageTools): 
       return work({ tools, ctx, tenant, request, reply });
     };
 
+  // What people type who remember only half of the address.
+  server.get<TenantRoute>(
+    '/t/:slug',
+    of(async ({ tenant, reply }) => reply.redirect(appsPath(tenant), 303)),
+  );
   server.get<TenantRoute>('/t/:slug/sign-in', of(openSignIn));
   server.post<TenantRoute>('/t/:slug/sign-in', of(beginSignIn));
   server.get<TenantRoute>('/t/:slug/apps', of(signedInOnly(showApps)));

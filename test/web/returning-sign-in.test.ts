@@ -79,6 +79,14 @@ describe('a guest who comes back', () => {
     expect(browser.cookies.get(cookieName())).toMatch(/^[\w-]{43}$/);
   });
 
+  it('comes to the apps by the address of the tenant alone, by way of signing in', async () => {
+    const page = await new GuestBrowser().get(`${gateway.url}/t/${tenant.slug}`);
+    expect(page.url.pathname).toBe(`/t/${tenant.slug}/sign-in`);
+    const { browser } = await acceptedByPasscode();
+    expect((await browser.get(`${gateway.url}/t/${tenant.slug}`)).url.href).toBe(appsUrl());
+    expect((await browser.get(`${gateway.url}/t/nobody-is-here`)).status).toBe(404);
+  });
+
   it('signs in at the provider, found by identity whatever the address there is by now', async () => {
     const { email, externalUserId } = await acceptedByProvider();
     const browser = new GuestBrowser();

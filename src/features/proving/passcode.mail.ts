@@ -27,6 +27,6 @@ export function passcodeMail(facts: PasscodeFacts, now: Date): PasscodeMail {
     messageKey: facts.passcodeId,
     brand: { tenantName, logo, accentColor, supportEmail, privacyStatementUrl },
     passcode: facts.passcode,
-    validForMinutes: Math.max(1, Math.floor((facts.expiresAt.getTime() - now.getTime()) / MINUTE)),
+    validForMinutes: Math.max(1, Math.round((facts.expiresAt.getTime() - now.getTime()) / MINUTE)),
   };
 }

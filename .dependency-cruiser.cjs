@@ -93,13 +93,13 @@ module.exports = {
     ),
     forbid(
       'only-the-root-reads-config',
-      { path: '^src/', pathNot: '^src/(config/|app[.]ts$|(main|serve)[.]ts$)' },
+      { path: '^src/', pathNot: '^src/(config/|(app|foundation|guest-services|main|serve)[.]ts$)' },
       { path: '^src/config/' },
     ),
     forbid(
       'nothing-imports-the-root',
-      { path: '^src/', pathNot: '^src/(main|serve)[.]ts$' },
-      { path: '^src/(app|main|serve)[.]ts$' },
+      { path: '^src/', pathNot: '^src/(app|main|serve)[.]ts$' },
+      { path: '^src/(app|foundation|guest-services|main|serve)[.]ts$' },
     ),
     forbid('no-test-code-in-src', { path: '^src/' }, { path: '^(test|demo|bench)/' }),
   ],

@@ -4,23 +4,28 @@
  * REDIRECT_URI of the gateway; one JSON line on stdout, `{"issuer": ...}`, says that it is ready. It ends with its parent: when stdin or IPC closes,
  * so whoever starts it leaves stdin a pipe.
  */
+import type { ClientMetadata } from 'oidc-provider';
 import { parseEmailAddress } from '../src/kernel/email-address.js';
 import { startOpenIdProvider } from './openid-provider.js';
+import { answerAtPortal, portalClient } from './partner-portal.js';
 
 const DOMAIN = 'fabrikam.example';
 
+const clients: ClientMetadata[] = [
+  {
+    client_id: required('CLIENT_ID'),
+    client_secret: required('CLIENT_SECRET'),
+    redirect_uris: [required('REDIRECT_URI')],
+  },
+];
 const provider = await startOpenIdProvider({
   organisation: 'Fabrikam',
   port: Number(process.env.PORT ?? 0),
-  clients: [
-    {
-      client_id: required('CLIENT_ID'),
-      client_secret: required('CLIENT_SECRET'),
-      redirect_uris: [required('REDIRECT_URI')],
-    },
-  ],
+  clients,
   claimsOf,
+  intercept: answerAtPortal,
 });
+clients.push(portalClient(provider.issuer));
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, stop);
 process.once('disconnect', stop);

@@ -2,15 +2,18 @@
  * The story the demo tells, step by step, on the real parts: a gateway, its mailbox, a partner's provider, and guests who
  * come by HTTP. A step that does not come out as it should ends the demo. Ending and cleaning up are `main.ts`.
  */
+import type { Browser } from './browser.js';
 import { followBulkInvite, rejectedRows, startBulkInvite } from './bulk-invite.js';
 import { createContoso, furnishContoso, type Tenant, trustFabrikam } from './contoso.js';
+import { requireEqual } from './expectation.js';
 import { type Gateway, makeDataDir, removeDataDir, startGateway, untilReady } from './gateway-process.js';
 import { GraphqlClient } from './graphql-client.js';
-import { acceptInvitation, type Guest } from './guest.js';
+import { acceptInvitation, type Guest, signInAtWork } from './guest.js';
 import { LiveFeed } from './live-feed.js';
 import { Mailbox } from './mailbox.js';
 import { type OrdersApp, startOrdersApp } from './orders-app.js';
 import { checkOutcome } from './outcome.js';
+import { PORTAL_PATH } from './partner-portal.js';
 import { partnerIssuer, startPartner, untilPartnerReady } from './partner-process.js';
 import { freePort } from './ports.js';
 import type { Stage } from './stage.js';
@@ -25,6 +28,7 @@ export interface Scene {
 
 /** Fabrikam has an identity provider, Litware has none. */
 const ana: Guest = { firstName: 'Ana', email: 'ana.silva@fabrikam.example' };
+const ben: Guest = { firstName: 'Ben', email: 'ben.okoro@fabrikam.example' };
 const jo: Guest = { firstName: 'Jo', email: 'jo.lind@litware.example' };
 
 export async function tellStory(stage: Stage, terminal: Terminal): Promise<Scene> {
@@ -37,15 +41,22 @@ export async function tellStory(stage: Stage, terminal: Terminal): Promise<Scene
   const tenant = await step('Contoso becomes a tenant, with a key of its own', () => openTenant(stage, gateway));
   const graphql = openGraphql(stage, gateway, tenant.apiKey);
   await step('Contoso sets up branding, the app Orders and two groups', () => furnish(graphql, tenant, app, gateway));
-  await step('Fabrikam starts its OpenID Provider; Contoso trusts it for fabrikam.example', () =>
+  const issuer = await step('Fabrikam starts its OpenID Provider; Contoso trusts it for fabrikam.example', () =>
     openPartner(stage, graphql, tenant, gateway),
   );
 
   const feed = await openFeed(stage, terminal, graphql, tenant);
   await step('Contoso invites everybody in demo/guests.csv', () => invite(terminal, graphql, tenant, feed));
-  await step('Ana accepts, signing in at Fabrikam', () => walk(ana, { terminal, mailbox, appUrl: app.url, feed }));
-  await step('Jo accepts, by a passcode from the mail', () => walk(jo, { terminal, mailbox, appUrl: app.url, feed }));
-  await step('Contoso looks at the outcome', async () => terminal.result(await checkOutcome(graphql, feed, [ana, jo])));
+  const road = { terminal, mailbox, appUrl: app.url, feed };
+  await step('Ana accepts, signing in at Fabrikam', () => walk(ana, road));
+  await step('Ben accepts, who is signed in at Fabrikam already', async () => {
+    const clicks = await walk(ben, road, await signInAtWork(ben, issuer + PORTAL_PATH));
+    requireEqual('The clicks of somebody who is only asked for consent are', clicks, 2);
+  });
+  await step('Jo accepts, by a passcode from the mail', () => walk(jo, road));
+  await step('Contoso looks at the outcome', async () =>
+    terminal.result(await checkOutcome(graphql, feed, [ana, ben, jo])),
+  );
   return { tenant, graphql, mailbox };
 }
 
@@ -89,13 +100,14 @@ function openGraphql(stage: Stage, gateway: Gateway, apiKey: string): GraphqlCli
 }
 
 /** The gateway learns the issuer first, because the provider must know the redirect URI that comes of it. */
-async function openPartner(stage: Stage, graphql: GraphqlClient, tenant: Tenant, gateway: Gateway): Promise<void> {
+async function openPartner(stage: Stage, graphql: GraphqlClient, tenant: Tenant, gateway: Gateway): Promise<string> {
   const port = await freePort(4002);
   const issuer = partnerIssuer(port);
   const client = await trustFabrikam(graphql, tenant.id, { issuer, gatewayUrl: gateway.url });
   const partner = startPartner(port, client);
   stage.add(partner);
   await untilPartnerReady(partner, issuer);
+  return issuer;
 }
 
 async function openFeed(stage: Stage, terminal: Terminal, graphql: GraphqlClient, tenant: Tenant): Promise<LiveFeed> {
@@ -121,9 +133,11 @@ interface Road {
   feed: LiveFeed;
 }
 
-async function walk(guest: Guest, { terminal, mailbox, appUrl, feed }: Road): Promise<void> {
+/** @returns how many clicks it took after the link in the mail. */
+async function walk(guest: Guest, { terminal, mailbox, appUrl, feed }: Road, browser?: Browser): Promise<number> {
   const onClick = (what: string, where: string) => terminal.click(guest, what, where);
-  const { clicks, title } = await acceptInvitation(guest, { mailbox, appUrl, onClick });
+  const { clicks, title } = await acceptInvitation(guest, { mailbox, appUrl, onClick }, browser);
   await feed.untilSeen('REDEEMED', { email: guest.email });
-  terminal.result(`“${title}” in Orders, ${clicks} clicks from the mail to the app`);
+  terminal.result(`“${title}” in Orders, ${clicks} clicks after the link in the mail`);
+  return clicks;
 }

@@ -4,14 +4,14 @@ import type { Scene } from './story.js';
 import type { Terminal } from './terminal.js';
 
 const carla = 'carla.rossi@litware.example';
-const ben = 'ben.okoro@fabrikam.example';
+const noor = 'noor.haddad@fabrikam.example';
 
 export async function showWhereToLook(terminal: Terminal, { tenant, graphql, mailbox }: Scene): Promise<void> {
   terminal.heading('Now you');
   const places = [
     ['The mailbox', mailbox.url],
     ['Be Carla, by passcode', await mailbox.pageOfInvitationTo(carla)],
-    ['Be Ben, by Fabrikam', await mailbox.pageOfInvitationTo(ben)],
+    ['Be Noor, by Fabrikam', await mailbox.pageOfInvitationTo(noor)],
     ['GraphQL', graphql.url],
     ["Contoso's key", tenant.apiKey],
   ];

@@ -1,39 +1,19 @@
 /**
  * The composition root: every part is built here by plain calls, in the order in which they need each other, and stopped in
- * the reverse one. Nothing else knows who is wired to whom, and nobody but this file and `serve.ts` see the configuration.
+ * the reverse one. Nothing else knows who is wired to whom, and nobody but the root sees the configuration. Beside it:
+ * `foundation.ts`, what stands before the product; `guest-services.ts`, what guests go through.
  */
 import 'reflect-metadata';
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
-import type pg from 'pg';
 import { registerBulkInviteResults } from './api/bulk-invite-results-http.js';
 import { registerBulkInvitesHttp } from './api/bulk-invites-http.js';
 import { registerGraphqlHttp } from './api/graphql-http.js';
 import { registerGraphqlSocket } from './api/graphql-socket.js';
 import { buildApiSchema } from './api/schema.js';
 import type { Config } from './config/config.js';
-import { freePort } from './database/embedded-process.js';
-import { startEmbeddedServer } from './database/embedded-server.js';
-import { Listener } from './database/listener.js';
-import { isSchemaCurrent, migrate } from './database/migrate.js';
-import { openOrm } from './database/orm.js';
-import { Tables } from './database/table.js';
 import type { Db } from './database/transaction.js';
-import { entities } from './entities.js';
-import { FeedTail } from './events/feed-tail.js';
-import { ensureBootstrapKey } from './features/access/bootstrap.js';
 import { Credentials } from './features/access/credentials.service.js';
 import { listenForBulkInvites } from './features/bulk-invites/bulk-invite-progress.js';
 import { BulkInviteRun } from './features/bulk-invites/bulk-invite-run.service.js';
-import { AccountSecurityService } from './features/credentials/account-security.service.js';
-import { FlowSecondFactorService } from './features/credentials/flow-second-factor.service.js';
-import { LocalProofService } from './features/credentials/local-proof.service.js';
-import { PasskeysService } from './features/credentials/passkeys.service.js';
-import { PasswordHasher } from './features/credentials/password-hasher.js';
-import { PasswordsService } from './features/credentials/passwords.service.js';
-import { relyingPartyOf } from './features/credentials/relying-party.js';
-import { SecondFactorsService } from './features/credentials/second-factors.service.js';
 import type { IdentityProviderKind } from './features/external-users/identity.entity.js';
 import type { Connector } from './features/identity-providers/connector.port.js';
 import { EntraOrganizations } from './features/identity-providers/entra-organizations.service.js';
@@ -42,32 +22,32 @@ import { createSamlConnector } from './features/identity-providers/saml.connecto
 import { SamlProviders } from './features/identity-providers/saml-providers.service.js';
 import { recordBounce } from './features/invitations/bounces.service.js';
 import { MailLimits } from './features/invitations/mail-limits.service.js';
-import { loadMethods } from './features/proving/methods.queries.js';
-import { isLocalOffered } from './features/proving/methods.rules.js';
-import { ObservedProving } from './features/proving/observed-proving.service.js';
 import type { ProvingOptions } from './features/proving/proving.service.js';
-import { ObservedRedemption } from './features/redemption/observed-redemption.service.js';
-import { redemptionFactors } from './features/redemption/redemption.service.js';
 import { AccountService } from './features/sign-in/account.service.js';
 import { DeparturesService } from './features/sign-in/departures.service.js';
 import { SessionsService } from './features/sign-in/sessions.service.js';
-import { SignInService } from './features/sign-in/sign-in.service.js';
-import { signInFactors } from './features/sign-in/sign-in-factors.js';
-import { StepUpService } from './features/sign-in/step-up.service.js';
-import { UnrequestedSignIn } from './features/sign-in/unrequested-sign-in.service.js';
 import { TenantCache } from './features/tenants/tenant-cache.service.js';
 import { MAX_LOGO_BYTES } from './features/tenants/tenant-logo.service.js';
-import { UnsubscriptionsService } from './features/unsubscriptions/unsubscriptions.service.js';
+import {
+  openGround,
+  openMetrics,
+  prepareDatabase,
+  readiness,
+  serveMetrics,
+  settlePort,
+  startTracing,
+  templatesDirectory,
+} from './foundation.js';
+import { openGuestServices } from './guest-services.js';
 import type { HeartbeatTimes } from './jobs/heartbeat.js';
 import { lanesOf } from './jobs/lanes.js';
 import { observeTasks } from './jobs/observed-tasks.js';
 import { createTasks, crontabOf } from './jobs/tasks.js';
-import { startWorker, type Worker, type Workers } from './jobs/worker.js';
+import { startWorker, type Workers } from './jobs/worker.js';
 import { systemActor } from './kernel/actor.js';
 import type { BounceReport, BounceVerdict } from './kernel/bounce-report.js';
-import { type Clock, SECOND, systemClock } from './kernel/clock.js';
+import { type Clock, systemClock } from './kernel/clock.js';
 import { type Log, withScope } from './kernel/log.js';
-import { Secrets } from './kernel/secrets.js';
 import type { Tracing } from './kernel/tracing.js';
 import { createBounceMailbox } from './mail/bounce-mailbox.js';
 import type { PaceTimes } from './mail/mail-pace.js';
@@ -82,16 +62,13 @@ import { openIdTasks } from './openid-provider/openid-tasks.js';
 import { OperatorTokens } from './openid-provider/operator-tokens.js';
 import { forgetExpiredPayloads } from './openid-provider/payload-adapter.js';
 import { createOutboundClient, type OutboundFetch } from './outbound/outbound-client.js';
-import { RateLimits } from './request/rate-limits.js';
 import { type Ground, RequestContext } from './request/request-context.js';
 import { createResolvers } from './resolvers.js';
 import { Running } from './running.js';
-import { watchJobQueue } from './telemetry/job-queue.js';
-import { createMetrics, type Metrics, type PoolUse } from './telemetry/metrics.js';
+import { type Metrics } from './telemetry/metrics.js';
 import { registerBounceHook } from './web/bounce-hook.js';
-import { type Readiness, registerHealth } from './web/health.js';
+import { registerHealth } from './web/health.js';
 import { createHttpServer } from './web/http-server.js';
-import { registerMetrics } from './web/metrics.js';
 import { createOpenIdPages } from './web/openid-pages.js';
 import { PageRenderer } from './web/page-renderer.js';
 import { registerPages } from './web/pages.js';
@@ -155,17 +132,16 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   const organizations = new EntraOrganizations(providerFetch);
   let sockets: Awaited<ReturnType<typeof registerGraphqlSocket>> | null = null;
   const metrics = openMetrics(ground, () => sockets?.open ?? 0);
-  const limits = new RateLimits(config.limits.guestStepsPerNetwork);
-  const admitMail: ProvingOptions['admitMail'] = (...mail) => mailLimits.admit(...mail);
-  const proving = new ObservedProving(metrics.observeRedemption, limits, {
-    ...connectors,
-    admitMail,
+  const guests = openGuestServices({
+    config,
+    clock,
     publicUrl,
+    connectors,
     organizations,
+    mailLimits,
+    observe: metrics.observeRedemption,
   });
-  const redemption = new ObservedRedemption(metrics.observeRedemption, limits, proving);
-  const sessions = new SessionsService({ ...config.sessions, clock });
-  const signIn = new SignInService(proving, sessions);
+  const { redemption, sessions, secondFactors } = guests;
   const tenants = new TenantCache(ground.listener);
   const renderer = await PageRenderer.load(templatesDirectory());
   const pages = createOpenIdPages(ground, renderer, publicUrl);
@@ -174,23 +150,6 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   sessions.onEnd(sessionEnd(ground.secrets));
   const reviewAccess = accessReview(clock);
   const issuers = new Issuers({ ground, publicUrl, sessions: guestSessions, pages, fetch: appFetch });
-  const secondFactors = new SecondFactorsService((tx, externalUserId) =>
-    sessions.endAllOf(tx, externalUserId, 'SECOND_FACTOR_RESET'),
-  );
-  const passkeys = new PasskeysService(relyingPartyOf(publicUrl));
-  const stepUp = new StepUpService({ sessions, secondFactors, passkeys });
-  const passwords = new PasswordsService(new PasswordHasher());
-  const localProof = new LocalProofService({ proving, passwords, passkeys });
-  const flowFactors = new FlowSecondFactorService({ secondFactors, passkeys });
-  flowFactors.addGround('REDEEM', redemptionFactors);
-  flowFactors.addGround('SIGN_IN', signInFactors);
-  const accountSecurity = new AccountSecurityService({
-    passwords,
-    passkeys,
-    secondFactors,
-    endOtherSessions: (tx, visitor) => sessions.endOthersThan(tx, visitor, 'PASSWORD_CHANGED'),
-    offersLocalAccount: async (db, address) => isLocalOffered(await loadMethods(db, address)),
-  });
   const schema = await buildApiSchema(
     createResolvers({
       publicUrl,
@@ -245,20 +204,10 @@ async function start(options: AppOptions, running: Running): Promise<App> {
   registerAppDoor(server, ground, publicUrl);
   await registerInteractionPages(server, { ground, issuers, sessions: guestSessions, pages });
   await registerPages(server, {
-    ground,
-    proving,
-    renderer,
-    redemption,
-    signIn,
-    unrequestedSignIn: new UnrequestedSignIn(connectors.formConnector, limits),
-    unsubscriptions: new UnsubscriptionsService(mailLimits, limits),
-    limits,
-    sessions,
+    ...guests,
     account: new AccountService(sessions, new DeparturesService(sessions, reviewAccess)),
-    accountSecurity,
-    stepUp,
-    localProof,
-    flowFactors,
+    ground,
+    renderer,
     publicUrl,
     templatesDirectory: templatesDirectory(),
   });
@@ -289,92 +238,6 @@ async function start(options: AppOptions, running: Running): Promise<App> {
     stop: (notice) => running.stop(notice),
     handOver: () => worker.handOver(),
   };
-}
-
-/** Links need the port before anything listens, so a port left to the system is chosen first. */
-async function settlePort({ http }: Config): Promise<{ port: number; publicUrl: URL }> {
-  if (http.port !== 0) return { port: http.port, publicUrl: http.publicUrl };
-  const port = await freePort();
-  const publicUrl = new URL(http.publicUrl);
-  if (publicUrl.port === '0') publicUrl.port = String(port);
-  return { port, publicUrl };
-}
-
-/** Null when it is off; its SDK is not even loaded then. */
-async function startTracing({ tracing: { endpoint, ...options } }: Config, log: Log, running: Running) {
-  if (endpoint === null) return null;
-  const { openTracing } = await import('./telemetry/tracing.js');
-  const tracing = openTracing({ endpoint, ...options, version: version(), log });
-  running.add('tracing', () => tracing.close());
-  return tracing;
-}
-
-function openMetrics({ feed, clock, log, db, poolUse }: Foundation, openSockets: () => number): Metrics {
-  const metrics = createMetrics({
-    version: version(),
-    feed,
-    openSockets,
-    pool: poolUse,
-    jobQueue: watchJobQueue(db, log),
-  });
-  feed.onHandedOut(({ at }) => metrics.observeFeedDelay((clock.now().getTime() - at.getTime()) / SECOND));
-  feed.onTooSlow(() => metrics.observeLaggedStream());
-  return metrics;
-}
-
-interface Foundation extends Ground {
-  url: string;
-  db: Db;
-  poolUse(): PoolUse;
-}
-
-async function openGround(config: Config, log: Log, clock: Clock, running: Running): Promise<Foundation> {
-  const url = config.database.url ?? (await openEmbeddedServer(config, log, running));
-  const { poolSize } = config.database;
-  let pool: pg.Pool | null = null;
-  const onPool = (opened: pg.Pool) => {
-    pool = opened;
-  };
-  const orm = await openOrm({ url, poolSize, entities, log, onPool });
-  running.add('database', () => orm.close());
-  const listener = new Listener(url, log);
-  const db = orm.em.getConnection().getClient() as Db;
-  const feed = new FeedTail(db, listener, log);
-  const tables = new Tables(orm);
-  const secrets = new Secrets(config.secretKeys);
-  return { url, orm, db, tables, secrets, clock, log, feed, listener, poolUse: () => useOf(pool, poolSize) };
-}
-
-function useOf(pool: pg.Pool | null, max: number): PoolUse {
-  return { size: pool?.totalCount ?? 0, idle: pool?.idleCount ?? 0, waiting: pool?.waitingCount ?? 0, max };
-}
-
-async function openEmbeddedServer({ dataDir }: Config, log: Log, running: Running): Promise<string> {
-  const embedded = await startEmbeddedServer({ dataDir, log });
-  running.add('embedded database', () => embedded.stop());
-  return embedded.url;
-}
-
-async function prepareDatabase(config: Config, ground: Ground & { url: string }): Promise<string | null> {
-  let path: string | null = null;
-  const afterwards = async () => {
-    ({ path } = await ensureBootstrapKey(ground, config.bootstrapApiKey, config.dataDir));
-  };
-  await migrate({ orm: ground.orm, url: ground.url, log: ground.log, afterwards });
-  return path;
-}
-
-function templatesDirectory(): string {
-  return join(packageRoot(), 'templates');
-}
-
-/** The nearest folder above with a package.json: templates lie beside it, for sources and build alike. */
-function packageRoot(directory = import.meta.dirname): string {
-  return existsSync(join(directory, 'package.json')) ? directory : packageRoot(dirname(directory));
-}
-
-function version(): string {
-  return JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')).version;
 }
 
 function openProviderClient({ allowPrivateProviders }: Config, log: Log, running: Running): OutboundFetch {
@@ -461,29 +324,4 @@ function startWorkerOf(
     log: ground.log,
     ...(heartbeat && { heartbeat }),
   });
-}
-
-async function readiness({ orm, listener }: Ground, worker: Worker, running: Running): Promise<Readiness> {
-  const { ok } = await orm.em.getConnection().checkConnection();
-  const migrations = ok && (await isSchemaCurrent(orm).catch(() => false));
-  return { database: ok && listener.connected, migrations, worker: worker.running, accepting: !running.stopping };
-}
-
-/** On a port of its own, or beside everything else behind a token; by default not at all. */
-async function serveMetrics(
-  server: FastifyInstance,
-  { metrics: { token, port }, http }: Config,
-  metrics: Metrics,
-  log: Log,
-  running: Running,
-) {
-  const { registry } = metrics;
-  if (port === null) {
-    if (token !== null) registerMetrics(server, { registry, token });
-    return;
-  }
-  const own = createHttpServer({ trustedProxies: [], log });
-  registerMetrics(own, { registry, token });
-  running.add('metrics', () => own.close());
-  await own.listen({ host: http.host, port });
 }

@@ -3,6 +3,7 @@ import { Event } from './events/event.entity.js';
 import { ApiKey } from './features/access/api-key.entity.js';
 import { App } from './features/apps/app.entity.js';
 import { AppAssignment } from './features/apps/app-assignment.entity.js';
+import { AppLogo } from './features/apps/app-logo.entity.js';
 import { BulkInvite } from './features/bulk-invites/bulk-invite.entity.js';
 import { BulkInviteRow } from './features/bulk-invites/bulk-invite-row.entity.js';
 import { CredentialTries } from './features/credentials/credential-tries.entity.js';
@@ -59,6 +60,7 @@ export const entities = [
   Group,
   GroupMember,
   App,
+  AppLogo,
   AppAssignment,
   IdentityProvider,
   IdentityProviderDomain,

@@ -47,6 +47,11 @@ export class Listener {
     return () => void rings.delete(ring);
   }
 
+  /** In this process alone, for a change of its own that is committed: nobody waits for the bell to come around. */
+  ringHere(channel: string, payload: string): void {
+    this.#ring(channel, payload);
+  }
+
   get connected(): boolean {
     return this.#client !== null;
   }

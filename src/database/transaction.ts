@@ -18,6 +18,8 @@ export interface Tx {
   db: Db;
   /** Whose data is written; null only for operations of the platform. */
   tenantId: string | null;
+  /** Puts what was changed of entities so far in the tables, for statements of this transaction that read it there. */
+  writeChanges(): Promise<void>;
 }
 
 const MAX_ATTEMPTS = 4;
@@ -66,7 +68,13 @@ async function withRetries<T>(work: () => Promise<T>): Promise<T> {
 function attemptTransaction<T>(orm: MikroORM, tenantId: string | null, work: (tx: Tx) => Promise<T>): Promise<T> {
   const em = orm.em.fork({ useContext: false });
   em.setFilterParams('tenant', { tenantId });
-  return em.transactional((inner) => work({ em: inner, db: inner.getKysely() as Db, tenantId }), { clear: true });
+  const txOf = (inner: EntityManager): Tx => ({
+    em: inner,
+    db: inner.getKysely() as Db,
+    tenantId,
+    writeChanges: () => inner.flush(),
+  });
+  return em.transactional((inner) => work(txOf(inner as EntityManager)), { clear: true });
 }
 
 /** SQLSTATE of a database error, through MikroORM's wrappers; undefined when it is something else. */

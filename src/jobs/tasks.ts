@@ -4,6 +4,7 @@
  */
 import type { JobHelpers, TaskList } from 'graphile-worker';
 import { sql } from 'kysely';
+import { type AppLogoToFetch, FETCH_APP_LOGO_TASK, fetchAppLogo } from '../features/apps/app-logo.service.js';
 import type { BulkInviteRun } from '../features/bulk-invites/bulk-invite-run.service.js';
 import { RUN_BULK_INVITE_TASK } from '../features/bulk-invites/bulk-invites.service.js';
 import { endSilentUploads, REMOVE_STAGED_ROWS_TASK, removeStagedRows } from '../features/bulk-invites/end-uploads.js';
@@ -57,6 +58,7 @@ export function createTasks(parts: TaskParts): TaskList {
         ...(abortSignal && { signal: abortSignal }),
         isLastAttempt: job.attempts >= job.max_attempts,
       }),
+    [FETCH_APP_LOGO_TASK]: (ctx, logo: AppLogoToFetch) => fetchAppLogo(ctx, parts.fetchLogo, logo),
     [FETCH_LOGO_TASK]: (ctx, logo: LogoToFetch) => fetchLogo(ctx, parts.fetchLogo, logo),
     [REMOVE_STAGED_ROWS_TASK]: (ctx, { bulkInviteId }: { bulkInviteId: string }, { abortSignal }) =>
       removeStagedRows(ctx, bulkInviteId, abortSignal),

@@ -8,7 +8,7 @@
 
 import type { JWK } from 'jose';
 import { sql } from 'kysely';
-import { Provider } from 'oidc-provider';
+import { type Client, Provider } from 'oidc-provider';
 import type { SigningAlgorithm } from '../features/apps/app.entity.js';
 import { ISSUER_CHANNEL } from '../features/apps/issuer-channel.js';
 import { systemActor } from '../kernel/actor.js';
@@ -20,7 +20,7 @@ import { logoutByJobs, type TellLogout } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import { grantId } from './interaction-policy.js';
-import { issuerConfiguration } from './issuer-configuration.js';
+import { issuerConfiguration, pairwiseSub } from './issuer-configuration.js';
 import type { OpenIdPages } from './pages.port.js';
 import { requestFrame } from './request-frame.js';
 import { noteReuse } from './reuse.js';
@@ -45,6 +45,8 @@ export interface Issuer {
   publicKeys: JWK[];
   /** What the grant of a guest's session to an app is called. */
   grantIdOf(session: GuestSession, appId: string): string;
+  /** What the guest is called to the app. */
+  subOf(session: GuestSession, client: Client): string;
   tellLogout: TellLogout;
   /** node:http's. */
   handle: ReturnType<Provider['callback']>;
@@ -52,6 +54,8 @@ export interface Issuer {
 
 interface Entry {
   issuer: Promise<Issuer | null>;
+  /** Null until it is read whose it is. */
+  tenantId: string | null;
   /** Milliseconds since the epoch: when another key begins to sign. */
   endsAt: number;
 }
@@ -63,7 +67,6 @@ export class Issuers {
   readonly #options: IssuersOptions;
   /** By slug, in the order of last use. */
   readonly #entries = new Map<string, Entry>();
-  readonly #slugs = new Map<string, string>();
 
   /** Before `listener.start()`, because channels are fixed by then. */
   constructor(options: IssuersOptions) {
@@ -92,7 +95,7 @@ export class Issuers {
   }
 
   #begin(slug: string): Entry {
-    const entry: Entry = { issuer: Promise.resolve(null), endsAt: Number.POSITIVE_INFINITY };
+    const entry: Entry = { issuer: Promise.resolve(null), tenantId: null, endsAt: Number.POSITIVE_INFINITY };
     entry.issuer = this.#build(slug, entry);
     entry.issuer.catch(() => {
       if (this.#entries.get(slug) === entry) this.#entries.delete(slug);
@@ -105,7 +108,7 @@ export class Issuers {
     const tenant = await readTenant(new RequestContext(ground, systemActor('OpenID Provider')), slug);
     if (!tenant) return null;
     const { tenantId } = tenant;
-    this.#slugs.set(tenantId, slug);
+    entry.tenantId = tenantId;
     const context = () => new RequestContext(ground, systemActor('OpenID Provider', tenantId));
     const { keys, changesAt } = await loadKeys(context(), tenantId, tenant.algorithms);
     entry.endsAt = changesAt?.getTime() ?? Number.POSITIVE_INFINITY;
@@ -132,15 +135,19 @@ export class Issuers {
       views,
       publicKeys: keys.map(publicPart),
       grantIdOf: (session, appId) => grantId(salt, sessionUidOf(session), appId),
+      subOf: ({ externalUserId }, client) =>
+        client.subjectType === 'pairwise' ? pairwiseSub(salt, externalUserId, client) : externalUserId,
       tellLogout: logoutByJobs(provider),
       handle: provider.callback(),
     };
   }
 
+  /** Also what is being built: it may have read what was there before. '' forgets all. */
   #forget(tenantId: string): void {
-    if (tenantId === '') this.#entries.clear();
-    const slug = this.#slugs.get(tenantId);
-    if (slug !== undefined) this.#entries.delete(slug);
+    for (const [slug, entry] of this.#entries) {
+      const isTheirs = entry.tenantId === null || entry.tenantId === tenantId;
+      if (isTheirs || tenantId === '') this.#entries.delete(slug);
+    }
   }
 
   #evict(): void {

@@ -4,7 +4,9 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AddressChange } from '../features/sign-in/account.service.js';
+import { HOUR } from '../kernel/clock.js';
 import { UserError } from '../kernel/errors.js';
+import type { RateLimit } from '../request/rate-limits.js';
 import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
 import { newBrowserToken } from './browser-cookie.js';
 import { type Problem, problemOf } from './error-pages.js';
@@ -75,6 +77,9 @@ export function registerAccountPages(server: FastifyInstance, tools: PageTools):
     );
 }
 
+/** Each sends a code to an address of the guest's choice. */
+const changesOfGuest: RateLimit = { name: 'change', most: 20, window: HOUR };
+
 /** The other side is proven in a flow of its own, in this browser; where a passcode is the way, it is on its way then. */
 async function beginChange(
   tools: PageTools,
@@ -83,6 +88,7 @@ async function beginChange(
   reply: FastifyReply,
   purpose: AddressChange,
 ): Promise<FastifyReply> {
+  await tools.limits.admit(ctx, { limit: changesOfGuest, of: session.externalUserId });
   const known = tools.browserCookie.read(request);
   const browserToken = known ?? newBrowserToken();
   const { language } = tools.setting(request);

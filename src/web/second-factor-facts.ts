@@ -36,11 +36,16 @@ export function setUpPage(setting: FactorSetting): Page {
 }
 
 export function newPasskeyFactorPage(options: object, setting: FactorSetting): Page {
-  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: null });
+  return page('passkey-new', setting, {
+    options: JSON.stringify(options),
+    backPath: null,
+    otherPath: choicePath(setting),
+  });
 }
 
 export function totpFactorPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: FactorSetting): Page {
-  return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: null });
+  const facts = { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: null, otherPath: choicePath(setting) };
+  return page('totp-new', setting, facts);
 }
 
 /** Shown once. On they go by a link, or by a form where going on is a step. */
@@ -62,6 +67,11 @@ export function passwordPage(email: string | null, setting: FactorSetting): Page
     hasOtherMethods: false,
     hasLocalAccount: false,
   });
+}
+
+/** Where the kinds to set up are offered. */
+function choicePath({ flowPath, root, query }: FactorSetting): string {
+  return flowPath ?? `${root}${query}`;
 }
 
 /** For people who type it. */

@@ -10,7 +10,7 @@ import { alertFacts, page as pageOf, type Setting } from './guest-pages.js';
 import type { Page, PageTemplate } from './page.js';
 import { qrCode } from './qr-code.js';
 import { inFours } from './second-factor-facts.js';
-import { brandedFor, signInPath } from './tenant-pages.js';
+import { accountPath, brandedFor, signInPath } from './tenant-pages.js';
 
 export interface SecuritySetting extends Setting {
   tenant: TenantPage;
@@ -35,6 +35,7 @@ export function securityPage(
     provePath: due && provePath(due, setting),
     proveBySecondFactor: due === 'SECOND_FACTOR',
     hasLocalAccount,
+    accountPath: accountPath(setting.tenant),
     password: one('PASSWORD'),
     passkeys: credentials
       .filter(({ kind }) => kind === 'PASSKEY')
@@ -45,11 +46,17 @@ export function securityPage(
 }
 
 export function newPasskeyPage(options: object, setting: SecuritySetting): Page {
-  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: rootOf(setting) });
+  return page('passkey-new', setting, { options: JSON.stringify(options), backPath: rootOf(setting), otherPath: null });
 }
 
 export function totpPage({ sealedSeed, seed, uri }: TotpEnrolment, setting: SecuritySetting): Page {
-  return page('totp-new', setting, { sealedSeed, seed: inFours(seed), qr: qrCode(uri), backPath: rootOf(setting) });
+  return page('totp-new', setting, {
+    sealedSeed,
+    seed: inFours(seed),
+    qr: qrCode(uri),
+    backPath: rootOf(setting),
+    otherPath: null,
+  });
 }
 
 export function recoveryCodesPage(codes: readonly string[], setting: SecuritySetting): Page {

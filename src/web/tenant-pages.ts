@@ -126,9 +126,10 @@ export interface GuestApps {
 
 export function appsPage(tenant: TenantPage, signedIn: SignedIn, setting: Setting, { search, found }: GuestApps): Page {
   const inTheirs = settingOf(signedIn.guest, setting);
-  const apps = found.map(({ displayName, openPath, lastUsedAt }) => ({
+  const apps = found.map(({ displayName, openPath, logoPath, lastUsedAt }) => ({
     displayName,
     openPath,
+    logoPath,
     lastUsed: lastUsedAt && dateInWords(inTheirs.language, lastUsedAt),
   }));
   const isSearched = search !== '' || apps.length > MANY_APPS;

@@ -110,6 +110,31 @@ describe('a guest who is signed in at the gateway', () => {
     expect(tokens.claims()).toMatchObject({ groups: [groups[0]], roles: ['buyer', 'seller'] });
   });
 
+  it('brings no groups but says that there are too many, once there are more than a hundred', async () => {
+    const app = await register();
+    const config = await discover(issuer, app);
+    const assignGroups = (from: number, to: number) =>
+      gateway.sql(
+        `with made as (
+           insert into user_group (id, tenant_id, display_name, name_key, created_at)
+           select 'grp_overage' || n, $1, 'Overage ' || n, 'overage ' || n, now() from generate_series($2::int, $3::int) n
+           returning id),
+         joined as (
+           insert into group_member (tenant_id, group_id, external_user_id, created_at)
+           select $1, id, $4, now() from made)
+         insert into app_assignment (id, tenant_id, app_id, group_id, created_at)
+         select 'apa_' || id, $1, $5, id, now() from made`,
+        [tenant.id, from, to, guest.externalUserId, app.id],
+      );
+    const claims = async () => (await authorize(config, guest.browser, { scope: 'openid groups' })).claims();
+    await assignGroups(1, 100);
+    expect((await claims())?.groups).toHaveLength(100);
+    expect(await claims()).not.toHaveProperty('groups_overage');
+    await assignGroups(101, 101);
+    expect(await claims()).toMatchObject({ groups_overage: true });
+    expect(await claims()).not.toHaveProperty('groups');
+  });
+
   it('is told whom to ask when the app is not assigned, and goes back with access_denied', async () => {
     const app = await register({ assignmentRequired: true, displayName: 'Secret Orders' });
     const attempt = await beginAuthorization(await discover(issuer, app));

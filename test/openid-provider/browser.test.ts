@@ -96,3 +96,13 @@ it('signs out at the app and everywhere', async () => {
   expect(new URL(page.url()).origin).toBe(gateway.url);
   expect(violations).toEqual([]);
 });
+
+it('signs in by passcode where the app sent them, and is back in the app', async () => {
+  await page.locator('input[name=email]').fill(email);
+  await page.getByRole('button', { name: 'Continue' }).click();
+  const code = await until(() => passcodesTo(gateway, email)[1], 'the passcode');
+  await page.locator('input[name=passcode]').fill(code);
+  await page.getByRole('button', { name: 'Check code' }).click();
+  await page.getByText('You have landed').waitFor();
+  expect(violations).toEqual([]);
+});

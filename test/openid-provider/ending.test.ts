@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createRemoteJWKSet, type JWTPayload, jwtVerify } from 'jose';
+import { createRemoteJWKSet, decodeJwt, type JWTPayload, jwtVerify } from 'jose';
 import * as client from 'openid-client';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { until } from '../support/until.js';
@@ -17,6 +17,7 @@ let issuer: string;
 let app: TestApp;
 let config: client.Configuration;
 let listener: Server;
+let backchannelLogoutUrl: string;
 /** Logout tokens that the app got. */
 const received: string[] = [];
 let failures = 0;
@@ -36,10 +37,11 @@ beforeAll(async () => {
     response.writeHead(204).end();
   }).listen(0, '127.0.0.1');
   await until(() => listener.listening || undefined, 'the listener');
+  backchannelLogoutUrl = `http://127.0.0.1:${(listener.address() as AddressInfo).port}/logout`;
   app = await registerApp(gateway, tenant.id, {
     assignmentRequired: true,
     postLogoutRedirectUris: [AFTER],
-    backchannelLogoutUrl: `http://127.0.0.1:${(listener.address() as AddressInfo).port}/logout`,
+    backchannelLogoutUrl,
   });
   config = await discover(issuer, app);
 });
@@ -69,11 +71,11 @@ const enable = (externalUserId: string, accountEnabled: boolean) =>
 const refuses = (token: string | undefined) =>
   expect(client.refreshTokenGrant(config, token as string)).rejects.toMatchObject({ error: 'invalid_grant' });
 
-async function logoutTokenFor(guest: Guest, sid?: unknown): Promise<JWTPayload> {
+async function logoutTokenFor(guest: Guest, sid?: unknown, audience = app.clientId): Promise<JWTPayload> {
   const keys = createRemoteJWKSet(new URL(`${issuer}/oauth2/jwks`));
   return until(async () => {
-    for (const token of received) {
-      const { payload } = await jwtVerify(token, keys, { issuer, audience: app.clientId, typ: 'logout+jwt' });
+    for (const token of received.filter((each) => decodeJwt(each).aud === audience)) {
+      const { payload } = await jwtVerify(token, keys, { issuer, audience, typ: 'logout+jwt' });
       if (payload.sub === guest.externalUserId && (sid === undefined || payload.sid === sid)) return payload;
     }
     return undefined;
@@ -153,6 +155,21 @@ describe('access ends at once', () => {
     await expect(client.refreshTokenGrant(its, tokens.refresh_token as string)).rejects.toMatchObject({
       error: 'invalid_grant',
     });
+  });
+
+  it.each([
+    ['deleted', (appId: string) => mutate('deleteApp', 'AppIdInput', { appId }, 'app { id }')],
+    ['disabled', (appId: string) => updateApp(gateway, appId, { enabled: false })],
+  ])('when the app is %s, and the app is told of its last guests', async (_what, end) => {
+    const guest = await signInGuest(gateway, tenant.id);
+    const signingAlgorithm = 'RS256';
+    const other = await registerApp(gateway, tenant.id, { backchannelLogoutUrl, signingAlgorithm });
+    const its = await discover(issuer, other);
+    const tokens = await authorize(its, guest.browser, offline);
+    await end(other.id);
+    await expect(client.refreshTokenGrant(its, tokens.refresh_token as string)).rejects.toMatchObject({ status: 401 });
+    expect((await logoutTokenFor(guest, undefined, other.clientId)).aud).toBe(other.clientId);
+    expect(await eventsOf(guest)).toContain('ACCESS_ENDED');
   });
 
   it('between the code and its exchange', async () => {

@@ -38,7 +38,7 @@ export async function open(browser: GuestBrowser, address: string | URL): Promis
   const { origin } = new URL(address);
   for (let [url, step] = [new URL(address), 0]; step < 12; step++) {
     const page = await visit(browser, url);
-    const location = page.headers.get('location');
+    const location = page.headers.get('location') ?? page.refreshTo;
     if (!location) return { url: null, page };
     url = new URL(location, url);
     if (url.origin !== origin) return { url, page };

@@ -108,7 +108,15 @@ function pagesIn(language: Language): Page[] {
       appsPage(tenant, { guest, csrf }, setting, { search: 'nothing', found: [] }),
       appsPage(tenant, { guest, csrf }, setting, {
         search: '',
-        found: [{ appId: 'app_1', displayName: 'Orders', openPath: '/t/contoso/apps/app_1', lastUsedAt: setting.now }],
+        found: [
+          {
+            appId: 'app_1',
+            displayName: 'Orders',
+            openPath: '/t/contoso/apps/app_1',
+            logoPath: null,
+            lastUsedAt: setting.now,
+          },
+        ],
       } as never),
       accountPage(tenant, { account, session, csrf }, setting, null),
       accountPage(

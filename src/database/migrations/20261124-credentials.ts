@@ -73,7 +73,7 @@ create table recovery_code (
 -- Of an address, whether or not anybody has it, or of a user.
 create table credential_tries (
   tenant_id text collate "C" not null,
-  kind text not null,
+  kind text collate "C" not null,
   subject text collate "C" not null,
   window_started_at timestamptz(3) not null,
   tries int not null,

@@ -20,6 +20,7 @@ import { Migration20261126SamlKeys } from './20261126-saml-keys.js';
 import { Migration20261126SamlUnrequested } from './20261126-saml-unrequested.js';
 import { Migration20261126Terms } from './20261126-terms.js';
 import { Migration20261126Unsubscribe } from './20261126-unsubscribe.js';
+import { Migration20261127AppLogos } from './20261127-app-logos.js';
 import { Migration20261127Inviters } from './20261127-inviters.js';
 
 export const migrations = [
@@ -45,4 +46,5 @@ export const migrations = [
   { name: '20261126-saml-keys', class: Migration20261126SamlKeys },
   { name: '20261126-saml-unrequested', class: Migration20261126SamlUnrequested },
   { name: '20261127-inviters', class: Migration20261127Inviters },
+  { name: '20261127-app-logos', class: Migration20261127AppLogos },
 ];

@@ -29,7 +29,10 @@ export class RegisterAppPayload {
   @Field(() => App, { nullable: true })
   app!: AppRow | null;
 
-  @Field(() => String, { nullable: true, description: 'Shown this once; only its hash is kept.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Shown this once; only its hash is kept. Null: a public client has none.',
+  })
   clientSecret!: string | null;
 
   @Field(() => [UserErrorType])

@@ -16,9 +16,10 @@ import type { RequestContext } from '../../request/request-context.js';
 import { Validation } from '../../request/validation.js';
 import type { ReviewAccess } from '../external-users/access-review.port.js';
 import { App } from './app.entity.js';
+import { queueAppLogo } from './app-logo.service.js';
 import { checkName, checkRedirectUris, checkRoles } from './app-rules.js';
 import { type ClientSettings, checkClient, checkClientSettings, defaultClientSettings } from './client-rules.js';
-import { ringIssuerChanged } from './issuer-channel.js';
+import { changeIssuer } from './issuer-channel.js';
 
 export interface NewApp extends ClientSettings {
   tenantId: string;
@@ -39,10 +40,10 @@ export interface AppChange extends ClientSettings {
   enabled?: boolean | null;
 }
 
-/** The secret is known to whoever asked, once. */
+/** The secret is known to whoever asked, once; null: a public client, which has none to show. */
 export interface AppSecret {
   id: string;
-  clientSecret: string;
+  clientSecret: string | null;
 }
 
 /** How long the secret before the last rotation is still taken, so that an app is rolled over without an outage. */
@@ -62,12 +63,12 @@ export class AppsService {
     const id = newId('App');
     const clientSecret = randomToken();
     await refusingTakenName(
-      ctx.transaction(tenantId, async (tx) => {
+      changeIssuer(ctx, tenantId, async (tx) => {
         await insertApp(tx, id, app, hashToken(clientSecret), ctx.clock.now());
-        await ringIssuerChanged(tx, tenantId);
+        if (app.logoUrl) await queueAppLogo(tx, { tenantId, appId: id, logoUrl: app.logoUrl });
       }),
     );
-    return { id, clientSecret };
+    return { id, clientSecret: app.clientAuthentication === 'NONE' ? null : clientSecret };
   }
 
   /**
@@ -78,15 +79,15 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, input.appId);
     const change = checkChange(input);
     await refusingTakenName(
-      ctx.transaction(tenantId, async (tx) => {
+      changeIssuer(ctx, tenantId, async (tx) => {
         const app = await lockApp(tx, input.appId);
         if (app.apiAccess || change.apiAccess) requirePermission(ctx.actor, 'ROLE_WRITE');
         if (change.roles) await refuseRolesInUse(tx, app, change.roles);
         checkClient({ ...app, ...change });
         Object.assign(app, change);
-        await tx.em.flush();
+        await tx.writeChanges();
+        if (change.logoUrl !== undefined) await queueAppLogo(tx, { tenantId, appId: app.id, logoUrl: change.logoUrl });
         await this.#reviewAccess(tx, { appIds: [app.id] });
-        await ringIssuerChanged(tx, tenantId);
       }),
     );
     return input.appId;
@@ -97,9 +98,11 @@ export class AppsService {
     const tenantId = await tenantOfApp(ctx, appId);
     const app = await rowById(ctx, App, appId);
     if (!app) throw unknownApp();
-    await ctx.transaction(tenantId, async (tx) => {
+    await changeIssuer(ctx, tenantId, async (tx) => {
+      // Nobody may use it any more: apps and feed are told while it is still known who did.
+      await sql`update app set enabled = false where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
+      await this.#reviewAccess(tx, { appIds: [appId] });
       await sql`delete from app where tenant_id = ${tenantId} and id = ${appId}`.execute(tx.db);
-      await ringIssuerChanged(tx, tenantId);
     });
     return app;
   }

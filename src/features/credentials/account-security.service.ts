@@ -8,7 +8,7 @@ import { refuse } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { proofDue, sessionBinding, type Visitor } from './account-security.rules.js';
 import { type CredentialOwner, findOwner } from './credential-owner.js';
-import { linkLocalIdentity } from './local-identity.js';
+import { linkLocalIdentity, requireIdentity } from './local-identity.js';
 import type { PasskeysService } from './passkeys.service.js';
 import type { PasswordsService } from './passwords.service.js';
 import { replaceRecoveryCodes } from './recovery-codes.service.js';
@@ -36,6 +36,8 @@ export interface AccountSecurityParts {
   passwords: PasswordsService;
   passkeys: PasskeysService;
   secondFactors: SecondFactorsService;
+  /** Locks the person until the change is made. @throws UserError PROOF_REQUIRED when the session is over. */
+  holdSession(tx: Tx, visitor: Visitor): Promise<void>;
   /** Of the same person in other browsers: whoever changes a password may have lost one. */
   endOtherSessions(tx: Tx, visitor: Visitor): Promise<void>;
   /** Whether routing offers a local account to this address, now. */
@@ -75,8 +77,12 @@ export class AccountSecurityService {
     });
   }
 
+  /** @throws UserError LAST_IDENTITY, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
   removePassword(ctx: RequestContext, visitor: Visitor): Promise<void> {
-    return this.#change(ctx, visitor, (tx) => this.#parts.passwords.remove(tx, visitor.externalUserId));
+    return this.#change(ctx, visitor, async (tx, { externalUserId }) => {
+      await this.#parts.passwords.remove(tx, externalUserId);
+      await requireIdentity(tx, externalUserId);
+    });
   }
 
   async passkeyOptions(ctx: RequestContext, visitor: Visitor) {
@@ -96,10 +102,11 @@ export class AccountSecurityService {
     });
   }
 
-  /** @throws UserError NOT_FOUND, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
+  /** @throws UserError NOT_FOUND, LAST_IDENTITY, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
   removePasskey(ctx: RequestContext, visitor: Visitor, passkeyId: string): Promise<void> {
     return this.#change(ctx, visitor, async (tx, { externalUserId }) => {
       if (!(await this.#parts.passkeys.remove(tx, externalUserId, passkeyId))) throw refuse('NOT_FOUND');
+      await requireIdentity(tx, externalUserId);
       await removeUselessRecoveryCodes(tx, externalUserId);
     });
   }
@@ -131,6 +138,7 @@ export class AccountSecurityService {
 
   #change<T>(ctx: RequestContext, visitor: Visitor, work: (tx: Tx, owner: CredentialOwner) => Promise<T>): Promise<T> {
     return ctx.transaction(visitor.tenantId, async (tx) => {
+      await this.#parts.holdSession(tx, visitor);
       const owner = await ownerOf(tx.db, visitor);
       const due = proofDue(visitor, await secondFactorsOf(tx.db, owner.externalUserId), ctx.clock.now());
       if (due) throw refuse(due === 'SIGN_IN' ? 'PROOF_REQUIRED' : 'SECOND_FACTOR_REQUIRED');

@@ -3,7 +3,7 @@
  * that a lock tells nothing.
  */
 import { Entity, PrimaryKey, Property } from '@mikro-orm/decorators/legacy';
-import { idColumn, integerColumn, keyColumn, textColumn, timeColumn } from '../../database/columns.js';
+import { idColumn, integerColumn, keyColumn, timeColumn } from '../../database/columns.js';
 
 export type TriedKind = 'PASSWORD' | 'SECOND_FACTOR';
 
@@ -12,7 +12,7 @@ export class CredentialTries {
   @PrimaryKey(idColumn())
   tenantId!: string;
 
-  @PrimaryKey(textColumn())
+  @PrimaryKey(keyColumn())
   kind!: TriedKind;
 
   /** Address key, or the user's id. */

@@ -20,6 +20,8 @@ import { enrolTotp, type TotpEnrolment, totpEnrolment } from './totp.service.js'
 export interface FlowUser {
   tenantId: string;
   externalUserId: string;
+  /** Of the proof that says so; another one in the same flow may be somebody else's. */
+  provenAt: Date | null;
 }
 
 /** What one purpose brings along. */
@@ -49,10 +51,10 @@ export class FlowSecondFactorService {
 
   /** @throws UserError SECOND_FACTOR_WRONG, SECOND_FACTOR_LOCKED. */
   async confirmByCode(ctx: RequestContext, purpose: FlowPurpose, key: BrowserKey, typed: string): Promise<void> {
-    const { tenantId, externalUserId } = await this.#whose(ctx, purpose, key);
-    const shown = await this.#parts.secondFactors.confirm(ctx, tenantId, externalUserId, typed);
+    const user = await this.#whose(ctx, purpose, key);
+    const shown = await this.#parts.secondFactors.confirm(ctx, user.tenantId, user.externalUserId, typed);
     if (shown instanceof UserError) throw shown;
-    await this.#inStep(ctx, purpose, key, (step) => noteShown(step, shown));
+    await this.#inStep(ctx, purpose, key, user, (step) => noteShown(step, shown));
   }
 
   /**
@@ -73,9 +75,9 @@ export class FlowSecondFactorService {
 
   /** @throws UserError PASSKEY_REFUSED. */
   async confirmByPasskey(ctx: RequestContext, purpose: FlowPurpose, key: BrowserKey, answer: string): Promise<void> {
-    const { tenantId, externalUserId } = await this.#whose(ctx, purpose, key);
-    await this.#parts.passkeys.use(ctx, tenantId, externalUserId, flowBinding(key), answer);
-    await this.#inStep(ctx, purpose, key, (step) => noteShown(step, 'passkey'));
+    const user = await this.#whose(ctx, purpose, key);
+    await this.#parts.passkeys.use(ctx, user.tenantId, user.externalUserId, flowBinding(key), answer);
+    await this.#inStep(ctx, purpose, key, user, (step) => noteShown(step, 'passkey'));
   }
 
   /** @param sealedSeed of the form that was sent; null: a new seed. */
@@ -120,7 +122,7 @@ export class FlowSecondFactorService {
     add: (tx: Tx, owner: CredentialOwner) => Promise<void>,
   ): Promise<NewCodes> {
     const user = await this.#whose(ctx, purpose, key);
-    return this.#inStep(ctx, purpose, key, async (step) => {
+    return this.#inStep(ctx, purpose, key, user, async (step) => {
       const owner = await lockWithoutFactor(step.tx, user);
       await add(step.tx, owner);
       await noteShown(step, factor);
@@ -132,13 +134,18 @@ export class FlowSecondFactorService {
     return this.#ground(purpose).whose(ctx, key);
   }
 
+  /** @throws UserError PROOF_REQUIRED when the flow was proven anew since `user` was found. */
   #inStep<T>(
     ctx: RequestContext,
     purpose: FlowPurpose,
     key: BrowserKey,
+    user: FlowUser,
     work: (step: ProofStep) => Promise<T>,
   ): Promise<T> {
-    return this.#ground(purpose).inStep(ctx, key, work);
+    return this.#ground(purpose).inStep(ctx, key, async (step) => {
+      if (step.flow.provenAt?.getTime() !== user.provenAt?.getTime()) throw refuse('PROOF_REQUIRED');
+      return work(step);
+    });
   }
 
   #ground(purpose: FlowPurpose): SecondFactorGround {

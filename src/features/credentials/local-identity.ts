@@ -4,6 +4,7 @@
  */
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
+import { refuse } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import type { CredentialOwner } from './credential-owner.js';
 
@@ -21,6 +22,22 @@ export async function linkLocalIdentity(
     insert into identity (id, tenant_id, external_user_id, identity_provider_id, issuer, subject, sign_in_type, linked_at)
     values (${newId('Identity')}, ${tenantId}, ${externalUserId}, ${LOCAL_PROVIDER}, ${LOCAL_ISSUER}, ${emailKey}, 'LOCAL', ${now})
     on conflict (tenant_id, identity_provider_id, issuer, subject) do nothing`.execute(db);
+}
+
+/** Nobody takes away the last way they have to sign in. @throws UserError LAST_IDENTITY */
+export async function requireIdentity({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<void> {
+  const { rows } = await sql`select from identity where external_user_id = ${externalUserId} limit 1`.execute(db);
+  if (rows.length === 0) throw refuse('LAST_IDENTITY');
+}
+
+/** What was proven by it on the way to a session counts no more: whoever did may be why it is changed. */
+export async function withdrawLocalProofs({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<void> {
+  await sql`
+    update redemption_flow f set status = 'STARTED', proven_at = null
+    from identity i
+    where i.external_user_id = ${externalUserId} and i.sign_in_type = 'LOCAL' and f.tenant_id = i.tenant_id
+      and f.proof_provider_id = i.identity_provider_id and f.proof_issuer = i.issuer and f.proof_subject = i.subject
+      and f.status = 'PROVEN'`.execute(db);
 }
 
 /** When the user has neither a password nor a passkey left. */

@@ -9,7 +9,13 @@ import { refuse, type UserError } from '../../kernel/errors.js';
 import type { RequestContext } from '../../request/request-context.js';
 import { commonPasswords } from './common-passwords.js';
 import type { CredentialOwner } from './credential-owner.js';
-import { LOCAL_ISSUER, LOCAL_PROVIDER, linkLocalIdentity, unlinkUnusedLocalIdentity } from './local-identity.js';
+import {
+  LOCAL_ISSUER,
+  LOCAL_PROVIDER,
+  linkLocalIdentity,
+  unlinkUnusedLocalIdentity,
+  withdrawLocalProofs,
+} from './local-identity.js';
 import { passwordRefusal, preparePassword } from './password.rules.js';
 import type { PasswordHasher } from './password-hasher.js';
 import { countTry, forgetTries, type Tried } from './tries.js';
@@ -51,11 +57,13 @@ export class PasswordsService {
       on conflict (external_user_id) do update set password_hash = excluded.password_hash, changed_at = excluded.changed_at
       returning known.created_at <> known.changed_at as "wasThere"`.execute(db);
     await linkLocalIdentity({ db }, owner, now);
+    await withdrawLocalProofs({ db }, externalUserId);
     await forgetTries({ db }, triesOf(tenantId, owner.emailKey));
     return rows[0]?.wasThere ?? false;
   }
 
   async remove({ db }: Pick<Tx, 'db'>, externalUserId: string): Promise<void> {
+    await withdrawLocalProofs({ db }, externalUserId);
     await sql`delete from local_password where external_user_id = ${externalUserId}`.execute(db);
     await unlinkUnusedLocalIdentity({ db }, externalUserId);
   }

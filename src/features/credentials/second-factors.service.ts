@@ -65,6 +65,8 @@ export class SecondFactorsService {
     const tenantId = await tenantOf(ctx, 'ExternalUser', ExternalUser, externalUserId, 'externalUserId');
     await ctx.transaction(tenantId, async (tx) => {
       await requireRightOver(ctx, tx, externalUserId);
+      // Whoever sets one up holds the user, too: what they set up is seen here, or refused afterwards.
+      await sql`select from external_user where id = ${externalUserId} for no key update`.execute(tx.db);
       await sql`delete from passkey where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from totp where external_user_id = ${externalUserId}`.execute(tx.db);
       await sql`delete from recovery_code where external_user_id = ${externalUserId}`.execute(tx.db);

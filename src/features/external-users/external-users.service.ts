@@ -43,7 +43,7 @@ export class ExternalUsersService {
       if (user.deletedAt && change.accountEnabled)
         throw refuse('CONFLICT', { field: ['accountEnabled'], message: 'This person is deleted. Restore them first.' });
       Object.assign(user, change);
-      await tx.em.flush();
+      await tx.writeChanges();
       if (change.accountEnabled === false) await this.#endSessions(tx, id);
     });
     return id;

@@ -41,6 +41,7 @@ export class MailLimits {
 
   /**
    * Checks and counts a guest's mail and its copies.
+   * @param isSent false: it is asked for and goes to nobody, which the address counts like any other, and the tenant not.
    * @returns the copies that must be left out.
    * @throws UserError RATE_LIMITED with retryAfterSeconds, or QUOTA_EXCEEDED.
    */
@@ -49,12 +50,13 @@ export class MailLimits {
     scope: Scope,
     addressKey: string,
     copyKeys: readonly string[] = [],
+    isSent = true,
   ): Promise<ReadonlySet<string>> {
     const verdict = (await this.check(ctx, scope, [{ id: '', addressKey, copyKeys }])).get('');
     if (verdict?.refusal) throw new UserError([verdict.refusal]);
     const withoutCopies = verdict?.withoutCopies ?? new Set();
     const keys = [addressKey, ...copyKeys.filter((key) => !withoutCopies.has(key))];
-    await this.#count(ctx, scope, keys);
+    await this.#count(ctx, scope, keys, isSent);
     return withoutCopies;
   }
 
@@ -88,18 +90,28 @@ export class MailLimits {
     return judge(new Map(rows.map((row) => [row.addressKey, row])), left, wanted, now);
   }
 
-  async #count(ctx: RequestContext, { db, tenantId }: Scope, addressKeys: readonly string[]): Promise<void> {
-    await sql`with ${countMails(tenantId, sql`select unnest(${addressKeys}::text[]) as key`, ctx.clock.now())} select 1`.execute(
-      db,
-    );
+  async #count(
+    ctx: RequestContext,
+    { db, tenantId }: Scope,
+    addressKeys: readonly string[],
+    isSent: boolean,
+  ): Promise<void> {
+    const mails = sql`select unnest(${addressKeys}::text[]) as key`;
+    await sql`with ${countMails(tenantId, mails, ctx.clock.now(), isSent)} select 1`.execute(db);
   }
 }
 
 /**
  * Counts mails, as parts of a larger statement: `with …, ${countMails(…)} select …`.
  * @param mails a query that answers one row per mail, with the address's `key`
+ * @param isSent false: nothing is added to the tenant's count, by the same work
  */
-export function countMails(tenantId: string | null, mails: RawBuilder<unknown>, now: Date): RawBuilder<unknown> {
+export function countMails(
+  tenantId: string | null,
+  mails: RawBuilder<unknown>,
+  now: Date,
+  isSent = true,
+): RawBuilder<unknown> {
   return sql`
     counted_for_address as (
       insert into mail_request (tenant_id, address_key, requested_at)
@@ -108,7 +120,7 @@ export function countMails(tenantId: string | null, mails: RawBuilder<unknown>, 
     ),
     counted_for_tenant as (
       insert into tenant_mail_count (tenant_id, hour, shard, mails)
-      select tenant_id, ${hourOf(now)}, ${Math.floor(Math.random() * SHARDS)}, count(*) from counted_for_address group by tenant_id
+      select tenant_id, ${hourOf(now)}, ${Math.floor(Math.random() * SHARDS)}, count(*) filter (where ${isSent}) from counted_for_address group by tenant_id
       on conflict (tenant_id, hour, shard) do update set mails = tenant_mail_count.mails + excluded.mails
     )`;
 }

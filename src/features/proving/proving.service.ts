@@ -65,8 +65,8 @@ export interface ProvingOptions {
   connectorFor: (kind: IdentityProviderKind) => Connector | null;
   /** Whose answers are posted; one of those of `connectorFor`. */
   formConnector: FormConnector<SamlSettings>;
-  /** Checks and counts a mail. @throws UserError RATE_LIMITED, QUOTA_EXCEEDED. */
-  admitMail: (ctx: RequestContext, scope: Scope, addressKey: string) => Promise<unknown>;
+  /** Checks and counts a mail. @param isSent false: nobody gets it. @throws UserError RATE_LIMITED, QUOTA_EXCEEDED. */
+  admitMail: (ctx: RequestContext, scope: Scope, addressKey: string, isSent: boolean) => Promise<unknown>;
   publicUrl: URL;
   organizations: EntraOrganizations;
 }
@@ -89,7 +89,9 @@ export class ProvingService {
     return ground.inStep(ctx, key, async (step) => {
       ground.checkOpen(step);
       checkPasscodeOffered(await methodsOf(step));
-      await this.#options.admitMail(ctx, step.tx, step.emailKey);
+      // Strangers type addresses that nobody here has: they must not use up the tenant's mails.
+      const isSent = step.flow.invitationId !== null || step.flow.externalUserId !== null;
+      await this.#options.admitMail(ctx, step.tx, step.emailKey, isSent);
       await createPasscode(step);
     });
   }

@@ -155,7 +155,7 @@ export const redemptionFactors: SecondFactorGround = {
     checkFlowOpen({ ...view, now: ctx.clock.now() });
     if (nextRedemptionStep(view) !== 'secondFactor') throw refuse('PROOF_REQUIRED');
     const { tenantId, externalUserId } = view.offer;
-    return { tenantId, externalUserId };
+    return { tenantId, externalUserId, provenAt: view.flow.provenAt };
   },
   inStep: (ctx, key, work) =>
     inStep(ctx, key, (step) => {

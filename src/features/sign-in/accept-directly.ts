@@ -1,15 +1,18 @@
 /** Somebody who was added without an invitation has signed in for the first time and agreed: an accepted user from now on. */
+
 import { sql } from 'kysely';
 import type { Tx } from '../../database/transaction.js';
 import { domainOf } from '../../kernel/email-address.js';
 import { refuse } from '../../kernel/errors.js';
 import { newId } from '../../kernel/ids.js';
 import { type AddressPolicy, addressRefusal } from '../invitations/invitation-request.rules.js';
+import { ADDED_DIRECTLY } from './guest.queries.js';
 import type { SignInStep } from './sign-in-flow.js';
 
 /**
  * @returns the identity that was linked.
- * @throws UserError OWN_DOMAIN, DOMAIN_BLOCKED, DOMAIN_NOT_ALLOWED, ACCOUNT_DISABLED, IDENTITY_MISMATCH when somebody else has it by now.
+ * @throws UserError OWN_DOMAIN, DOMAIN_BLOCKED, DOMAIN_NOT_ALLOWED, PROOF_REQUIRED when they do not wait for this proof any more,
+ * IDENTITY_MISMATCH when somebody else has it by now.
  */
 export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUserId: string): Promise<string> {
   await checkAddressWelcome(tx, flow.emailKey);
@@ -18,6 +21,7 @@ export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUser
       update external_user set state = 'ACCEPTED', state_changed_at = ${now},
         display_name = coalesce(display_name, ${flow.proofDisplayName})
       where id = ${externalUserId} and tenant_id = ${tx.tenantId} and account_enabled
+        and state = 'PENDING_ACCEPTANCE' and creation_type = ${ADDED_DIRECTLY} and email_key = ${flow.proofEmailKey}
       returning id
     ),
     linked as (
@@ -29,7 +33,7 @@ export async function acceptDirectly({ tx, now, flow }: SignInStep, externalUser
       returning id
     )
     select exists (select from welcomed) as welcomed, (select id from linked) as "identityId"`.execute(tx.db);
-  if (!rows[0]?.welcomed) throw refuse('ACCOUNT_DISABLED');
+  if (!rows[0]?.welcomed) throw refuse('PROOF_REQUIRED');
   if (rows[0].identityId === null) throw refuse('IDENTITY_MISMATCH');
   return rows[0].identityId;
 }

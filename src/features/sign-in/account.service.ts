@@ -88,7 +88,10 @@ export class AccountService {
   /** @throws UserError NOT_FOUND, LAST_IDENTITY, PROOF_REQUIRED, SECOND_FACTOR_REQUIRED. */
   async unlink(ctx: RequestContext, session: LiveSession, identityId: string): Promise<void> {
     await this.#checkFresh(ctx, session);
-    await ctx.transaction(session.tenantId, (tx) => unlinkIdentity(tx, this.#sessions, session, identityId));
+    await ctx.transaction(session.tenantId, async (tx) => {
+      await this.#sessions.hold(tx, session);
+      await unlinkIdentity(tx, this.#sessions, session, identityId);
+    });
   }
 
   /** One of the guest's own; another's is as unknown as none. */

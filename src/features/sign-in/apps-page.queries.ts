@@ -16,6 +16,8 @@ export interface GuestApp {
   displayName: string;
   /** Of ours: begins the app's own sign-in. */
   openPath: string;
+  /** Of ours, too; null: none. */
+  logoPath: string | null;
   lastUsedAt: Date | null;
 }
 
@@ -33,9 +35,11 @@ export async function loadSignedInGuest(db: Db, { tenantId, externalUserId }: Li
 export async function appsOfGuest(db: Db, { tenantId, externalUserId }: LiveSession, search = ''): Promise<GuestApp[]> {
   const { rows } = await sql<GuestApp>`
     select a.id as "appId", a.display_name as "displayName", used.last_used_at as "lastUsedAt",
-      '/t/' || t.slug || '/apps/' || a.id || '/open' as "openPath"
+      '/t/' || t.slug || '/apps/' || a.id || '/open' as "openPath",
+      '/t/' || t.slug || '/apps/' || a.id || '/logo/' || logo.hash as "logoPath"
     from app a
     join tenant t on t.id = a.tenant_id
+    left join app_logo logo on logo.app_id = a.id
     left join app_use used on used.app_id = a.id and used.external_user_id = ${externalUserId}
     where a.tenant_id = ${tenantId} and a.enabled and position(${nameKey(search)} in a.name_key) > 0 and (
       not a.assignment_required

@@ -122,6 +122,23 @@ export class SessionsService {
     return rows[0] ?? null;
   }
 
+  /**
+   * For what is changed in a session about how its person signs in. Their row is locked, as by whatever takes ways to sign in
+   * away: that is seen here, or waits and then sees what was changed.
+   * @throws UserError PROOF_REQUIRED when the session is over.
+   */
+  async hold(tx: Tx, { id, externalUserId }: Pick<LiveSession, 'id' | 'externalUserId'>): Promise<void> {
+    await sql`
+      select from external_user where id = ${externalUserId} and tenant_id = ${tx.tenantId} for no key update`.execute(
+      tx.db,
+    );
+    const { rows } = await sql`
+      select from guest_session s join external_user u on u.id = s.external_user_id and u.account_enabled
+      where s.id = ${id} and s.external_user_id = ${externalUserId} and s.tenant_id = ${tx.tenantId}
+        and ${this.isLive(this.#options.clock.now())}`.execute(tx.db);
+    if (rows.length === 0) throw refuse('PROOF_REQUIRED');
+  }
+
   /** A condition on `guest_session s`. */
   isLive(now: Date): RawBuilder<boolean> {
     return sql<boolean>`(s.ended_at is null and s.expires_at > ${now} and s.last_seen_at > ${later(now, -this.#options.idle)})`;
@@ -190,10 +207,11 @@ export class SessionsService {
     const over = later(this.#options.clock.now(), -KEPT_AFTER_END);
     let deleted: bigint;
     do {
-      const result = await sql`
-        delete from guest_session where id in (
+      const result = await ctx.transaction(null, ({ db }) =>
+        sql`delete from guest_session where id in (
           select id from guest_session where expires_at <= ${over} order by expires_at limit ${SWEEP_BATCH}
-        )`.execute(ctx.db);
+        )`.execute(db),
+      );
       deleted = result.numAffectedRows ?? 0n;
     } while (deleted === BigInt(SWEEP_BATCH));
   }

@@ -11,7 +11,8 @@ export const signInFactors: SecondFactorGround = {
     checkSignInOpen(view);
     const { externalUserId } = requireGuest(view.guest);
     if (nextSignInStep(view) !== 'secondFactor') throw refuse('PROOF_REQUIRED');
-    return { tenantId: view.flow.tenantId, externalUserId };
+    const { tenantId, provenAt } = view.flow;
+    return { tenantId, externalUserId, provenAt };
   },
   inStep: (ctx, key, work) =>
     inSignInStep(ctx, key, (step) => {

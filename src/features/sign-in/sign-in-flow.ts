@@ -176,13 +176,14 @@ export async function inSignInStep<T>(
   });
 }
 
-/** Who is signed out, or blocked, changes nothing any more. */
+/** Who is signed out, or blocked, changes nothing any more; what ends sessions locks the user, too, and so does not come in between. */
 async function isSessionLive(
   { db }: Tx,
   { sessionId, externalUserId, purpose }: AddressFlow,
   now: Date,
 ): Promise<boolean> {
   if (purpose === 'SIGN_IN') return true;
+  await sql`select from external_user where id = ${externalUserId} for no key update`.execute(db);
   const { rows } = await sql`
     select from guest_session s join external_user u on u.id = s.external_user_id and u.account_enabled
     where s.id = ${sessionId} and s.external_user_id = ${externalUserId} and s.ended_at is null and s.expires_at > ${now}`.execute(

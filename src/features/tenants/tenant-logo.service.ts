@@ -23,7 +23,9 @@ export interface LogoToFetch {
   logoUrl: string;
 }
 
-type Fetch = (url: string) => Promise<Response>;
+export const NO_LOGO = 'the logo is no PNG, JPEG or WebP of at most 256 KB and is not used';
+
+export type Fetch = (url: string) => Promise<Response>;
 
 /** First bytes of each format (PNG: RFC 2083 section 3.1; JPEG: ITU T.81 B.2.1; WebP: RFC 9649 section 2.4). */
 const formats: { contentType: string; matches(image: Buffer): boolean }[] = [
@@ -45,21 +47,28 @@ export async function queueLogo(tx: Tx, tenantId: string, logoUrl: string | null
 
 /** A logo that cannot be had leaves the tenant without one; mails and pages then show its name. */
 export async function fetchLogo(ctx: RequestContext, fetch: Fetch, { tenantId, logoUrl }: LogoToFetch): Promise<void> {
-  const image = await download(ctx, fetch, logoUrl);
-  const format = image && formats.find(({ matches }) => matches(image));
-  if (!format) {
-    ctx.log.warn({ tenant: tenantId }, 'the logo is no PNG, JPEG or WebP of at most 256 KB and is not used');
+  const logo = await pictureAt(ctx, fetch, logoUrl);
+  if (!logo) {
+    ctx.log.warn({ tenant: tenantId }, NO_LOGO);
     return;
   }
-  const hash = createHash('sha256').update(image).digest('hex').slice(0, 32);
   await ctx.transaction(tenantId, async ({ db }) => {
     await sql`
       insert into tenant_logo (tenant_id, source_url, content_type, image, hash, fetched_at)
-      select id, ${logoUrl}, ${format.contentType}, ${image}, ${hash}, ${ctx.clock.now()} from tenant
+      select id, ${logoUrl}, ${logo.contentType}, ${logo.image}, ${logo.hash}, ${ctx.clock.now()} from tenant
       where id = ${tenantId} and logo_url = ${logoUrl}
       on conflict (tenant_id) do update set source_url = excluded.source_url, content_type = excluded.content_type,
         image = excluded.image, hash = excluded.hash, fetched_at = excluded.fetched_at`.execute(db);
   });
+}
+
+/** Null: there is none that we accept. @throws OutboundError while another attempt may succeed. */
+export async function pictureAt(ctx: RequestContext, fetch: Fetch, url: string): Promise<Logo | null> {
+  const image = await download(ctx, fetch, url);
+  const format = image && formats.find(({ matches }) => matches(image));
+  if (!format) return null;
+  const hash = createHash('sha256').update(image).digest('hex').slice(0, 32);
+  return { contentType: format.contentType, image, hash };
 }
 
 /** Null: not to be had, now or ever. @throws OutboundError while another attempt may succeed. */

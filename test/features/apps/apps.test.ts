@@ -70,6 +70,12 @@ describe('an app', () => {
     expect(app.redirectUris).toEqual(['https://orders.contoso.example']);
   });
 
+  it('that is a public client is shown no secret', async () => {
+    const { clientSecret, userErrors } = await register('Phone', { clientAuthentication: 'NONE' });
+    expect(userErrors).toEqual([]);
+    expect(clientSecret).toBeNull();
+  });
+
   it('tells every problem of its registration at once', async () => {
     const bad = await run(REGISTER, {
       tenantId,

@@ -34,6 +34,8 @@ export interface InvitationMail extends MailEnvelope {
   /** The inviter's own words: plain text, never HTML. */
   message: string | null;
   appName: string | null;
+  /** Tells of an access: signing in accepts, without a question. */
+  isAutomatic: boolean;
   redeemUrl: string;
   /** To a page that asks for proof, then ends further invitations of this tenant. */
   unsubscribeUrl: string;

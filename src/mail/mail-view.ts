@@ -53,6 +53,8 @@ function facts(message: MailMessage): Record<string, unknown> {
 
 function invitationFacts(message: InvitationMail): Record<string, unknown> {
   return {
+    automatic: message.isAutomatic,
+    preheader: `mail.${message.isAutomatic ? 'invitation-automatic' : 'invitation'}.expiry`,
     guest: nameOrNull(message.guestName),
     address: message.to.address,
     redeemUrl: message.redeemUrl,

@@ -7,7 +7,7 @@ import { unsubscribePath } from '../features/invitations/unsubscribe-link.servic
 import type { FlowPurpose } from '../features/proving/flow.entity.js';
 import { isProofFresh } from '../features/proving/flow.states.js';
 import type { BrowserKey } from '../features/proving/flows.queries.js';
-import type { FlowView } from '../features/redemption/redemption.service.js';
+import { consentVersionOf, type FlowView } from '../features/redemption/redemption.service.js';
 import { nextRedemptionStep } from '../features/redemption/redemption.states.js';
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -21,7 +21,7 @@ import type { PageTools } from './page-tools.js';
 import { backToSignIn, goOn } from './sign-in-flow-pages.js';
 
 export function registerFlowPages(server: FastifyInstance, tools: PageTools): void {
-  const { redemption, signIn } = tools;
+  const { redemption } = tools;
   const step = (path: string, work: FlowWork) =>
     server.post<FlowRoute>(`/r/:flowId${path}`, (request, reply) => flowStep(tools, request, reply, work));
 
@@ -46,16 +46,9 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
     return tools.show(reply, leavingPage(view.offer, to));
   });
 
-  step('/accept', async ({ ctx, key, view, request, reply }) => {
-    await redemption.accept(ctx, key, null, { consent: true, consentVersion: formField(request, 'consentVersion') });
-    const opened = await signIn.openAfterAccept(ctx, key, signingIn(tools, request, view.flow.tenantId));
-    if (opened) keepSession(tools, reply, opened);
-    await renewCookie(tools, ctx, reply, key.browserToken);
-    const { appName, landingUrl } = view.offer;
-    if (landingUrl === null) return backToFlow(reply, key.flowId);
-    const to = { url: landingUrl, name: appName ?? landingUrl, reason: 'app' } as const;
-    return tools.show(reply, leavingPage(view.offer, to));
-  });
+  step('/accept', ({ ctx, key, view, request, reply }) =>
+    accept({ tools, ctx, key, request, reply }, view, formField(request, 'consentVersion')),
+  );
 
   step('/decline', async ({ ctx, key, reply }) => {
     await redemption.decline(ctx, key);
@@ -81,6 +74,22 @@ export function registerFlowPages(server: FastifyInstance, tools: PageTools): vo
     { exposeHeadRoute: false },
     (request, reply) => finishSignIn(tools, request, reply),
   );
+}
+
+/** Accepts, signs in, and lands in the app. */
+async function accept(
+  { tools, ctx, key, request, reply }: InBrowser,
+  { flow, offer }: FlowView,
+  consentVersion: string,
+): Promise<FastifyReply> {
+  await tools.redemption.accept(ctx, key, null, { consent: true, consentVersion });
+  const opened = await tools.signIn.openAfterAccept(ctx, key, signingIn(tools, request, flow.tenantId));
+  if (opened) keepSession(tools, reply, opened);
+  await renewCookie(tools, ctx, reply, key.browserToken);
+  const { appName, landingUrl } = offer;
+  if (landingUrl === null) return backToFlow(reply, key.flowId);
+  const to = { url: landingUrl, name: appName ?? landingUrl, reason: 'app' } as const;
+  return tools.show(reply, leavingPage(offer, to));
 }
 
 function redeemKind(tools: PageTools): FlowKind {
@@ -167,7 +176,7 @@ async function findFlow({ redemption }: PageTools, ctx: RequestContext, key: Bro
   }
 }
 
-interface BackFromProvider {
+interface InBrowser {
   tools: PageTools;
   ctx: RequestContext;
   key: BrowserKey;
@@ -175,21 +184,35 @@ interface BackFromProvider {
   reply: FastifyReply;
 }
 
-type AfterProvider = (back: BackFromProvider, refusal: UserErrorCode | null) => Promise<FastifyReply>;
+type AfterProvider = (back: InBrowser, refusal: UserErrorCode | null) => Promise<FastifyReply>;
 
 /** Where a browser goes on that comes back from a provider, by what it had set out for. */
 const afterProvider: Record<FlowPurpose, AfterProvider> = {
-  async REDEEM({ tools, ctx, key, reply }, refusal) {
-    if (refusal === null) await renewCookie(tools, ctx, reply, key.browserToken);
-    return backToFlow(reply, key.flowId, refusal);
+  async REDEEM(back, refusal) {
+    const { tools, ctx, key, reply } = back;
+    if (refusal !== null) return backToFlow(reply, key.flowId, refusal);
+    const view = await tools.redemption.flow(ctx, key);
+    if (view.offer.isAutomatic && nextRedemptionStep(view) === 'consent') return acceptUnasked(back, view);
+    await renewCookie(tools, ctx, reply, key.browserToken);
+    return backToFlow(reply, key.flowId);
   },
   SIGN_IN: onwards,
   LINK_IDENTITY: onwards,
   CHANGE_ADDRESS: onwards,
 };
 
+/** The guest set out by a click, signed in, and has nothing to be asked. */
+async function acceptUnasked(back: InBrowser, view: FlowView): Promise<FastifyReply> {
+  try {
+    return await accept(back, view, consentVersionOf(view.offer));
+  } catch (error) {
+    if (error instanceof UserError) return backToFlow(back.reply, back.key.flowId, error.code);
+    throw error;
+  }
+}
+
 async function onwards(
-  { tools, ctx, key, request, reply }: BackFromProvider,
+  { tools, ctx, key, request, reply }: InBrowser,
   refusal: UserErrorCode | null,
 ): Promise<FastifyReply> {
   if (refusal !== null) return backToSignIn(reply, key.flowId, refusal);
@@ -201,7 +224,7 @@ async function onwards(
   }
 }
 
-/** Spends the state and records the proof; nothing is accepted by coming back. Says what failed on the flow's own page. */
+/** Spends the state and records the proof; of a redemption, accepts only what is never asked. Says what failed on the flow's own page. */
 async function finishSignIn(
   tools: PageTools,
   request: FastifyRequest<{ Params: { providerId: string } }>,

@@ -38,6 +38,7 @@ export function invitation(changes: Partial<InvitationMail> = {}): InvitationMai
     guestName: 'Ada Lovelace',
     message: 'Hello Ada,\n\nthis is the room for our project.\nSee you on Monday!',
     appName: 'Design Review',
+    isAutomatic: false,
     redeemUrl,
     unsubscribeUrl: 'https://guests.example.com/unsubscribe/inv_01hzy8.Zz9Yy8Xx7Ww6Vv5Uu4Tt3',
     sentAt: referenceTime,

@@ -9,8 +9,10 @@ import { appIdsOf, FEED_CHANNEL } from '../../events/record-events.js';
 import { systemActor } from '../../kernel/actor.js';
 import type { MailBrand, MailMessage } from '../../kernel/mail-message.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { isRedeemedAutomatically } from '../partners/partners.queries.js';
 import type { Tenant } from '../tenants/tenant.entity.js';
 import { loadLogo } from '../tenants/tenant-logo.service.js';
+import { termsInForce } from '../terms/terms.queries.js';
 import type { Invitation } from './invitation.entity.js';
 import { invitationCopyMail, invitationMail, type MailFacts } from './invitation.mail.js';
 import { deliveryAfter, deliveryStatuses, statusAt } from './invitation.states.js';
@@ -35,6 +37,7 @@ interface Found {
   invitation: Sendable;
   tenant: Pick<Row<Tenant>, 'displayName' | 'accentColor' | 'supportEmail' | 'privacyStatementUrl'>;
   appName: string | null;
+  isAutomatic: boolean;
   logoHash: string | null;
 }
 
@@ -95,9 +98,9 @@ export class InvitationMails {
     return { ...mail, tenantId };
   }
 
-  async #facts(ctx: RequestContext, { invitation, tenant, appName, logoHash }: Found): Promise<MailFacts> {
-    const logo = logoHash && (await this.#logo(ctx, invitation.tenantId, logoHash));
-    return { invitation, tenant, appName, logo: logo || null };
+  async #facts(ctx: RequestContext, { logoHash, ...found }: Found): Promise<MailFacts> {
+    const logo = logoHash && (await this.#logo(ctx, found.invitation.tenantId, logoHash));
+    return { ...found, logo: logo || null };
   }
 
   async #logo(ctx: RequestContext, tenantId: string, hash: string): Promise<MailBrand['logo']> {
@@ -119,17 +122,30 @@ async function findSendable(ctx: RequestContext, wanted: readonly MailToLoad[]):
       i.expires_at as "expiresAt", i.email, i.display_name as "displayName", i.inviter_name as "inviterName", i.message, i.language,
       i.cc_recipients as "ccRecipients", t.display_name as "tenantName", t.accent_color as "accentColor",
       t.support_email as "supportEmail", t.privacy_statement_url as "privacyStatementUrl",
-      a.display_name as "appName", l.hash as "logoHash"
+      a.display_name as "appName", l.hash as "logoHash",
+      ${isRedeemedAutomatically(sql`i.tenant_id`, sql`i.email_key`)} and terms.version is null as "isAutomatic"
     from invitation i
     join tenant t on t.id = i.tenant_id
     left join app a on a.tenant_id = i.tenant_id and a.id = i.landing_app_id
     left join tenant_logo l on l.tenant_id = i.tenant_id
+    left join lateral (${termsInForce('t', sql`i.language`, sql`i.email_key`)}) terms on true
     where i.id = any(${ids})`.execute(ctx.db);
   return new Map(
-    rows.map(({ tenantName, accentColor, supportEmail, privacyStatementUrl, appName, logoHash, ...invitation }) => {
-      const tenant = { displayName: tenantName, accentColor, supportEmail, privacyStatementUrl };
-      return [invitation.id, { invitation, tenant, appName, logoHash }];
-    }),
+    rows.map(
+      ({
+        tenantName,
+        accentColor,
+        supportEmail,
+        privacyStatementUrl,
+        appName,
+        isAutomatic,
+        logoHash,
+        ...invitation
+      }) => {
+        const tenant = { displayName: tenantName, accentColor, supportEmail, privacyStatementUrl };
+        return [invitation.id, { invitation, tenant, appName, isAutomatic, logoHash }];
+      },
+    ),
   );
 }
 

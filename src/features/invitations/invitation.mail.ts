@@ -22,6 +22,8 @@ export interface MailFacts {
   logo: MailBrand['logo'];
   /** Name of the landing app, when there is one. */
   appName: string | null;
+  /** The tenant and the guest's organisation have agreed: the guest is told, not asked. */
+  isAutomatic: boolean;
 }
 
 export interface InvitationLinks {
@@ -43,6 +45,7 @@ export function invitationMail(
     to: { name: invitation.displayName, address: invitation.email },
     guestName: invitation.displayName,
     ...content(facts),
+    isAutomatic: facts.isAutomatic,
     ...links,
     sentAt,
     expiresAt: invitation.expiresAt,

@@ -15,6 +15,8 @@ export interface LockedOut {
 interface InvitedDomain {
   domain: string;
   invitations: number;
+  /** Among them: of people who have an account here, from before. */
+  withAccount: number;
 }
 
 interface AcceptedDomain {
@@ -33,13 +35,12 @@ export async function lockedOut(ctx: RequestContext, tenantId: string): Promise<
     [...invited, ...accepted].map(({ domain }) => domain),
   );
   const methodsOf = (domain: string) => routeOf(domain).methods.map(({ method }) => identityKey(method));
-  const closed = invited.filter(({ domain }) => !provesAnybody(routeOf(domain).methods));
   const stranded = accepted.filter(({ domain, identities }) => {
     const offered = methodsOf(domain);
     return !identities.some((identity) => offered.includes(identity));
   });
   return {
-    invitations: closed.reduce((sum, { invitations }) => sum + invitations, 0),
+    invitations: invited.reduce((sum, of) => sum + withoutMethod(of, routeOf(of.domain).methods), 0),
     externalUsers: stranded.reduce((sum, { users }) => sum + users, 0),
   };
 }
@@ -55,9 +56,10 @@ export async function lockOutWarnings(ctx: RequestContext, tenantId: string): Pr
   ];
 }
 
-/** Whether somebody new can prove the address: a local account is made by people who have proven it once. */
-export function provesAnybody(methods: readonly RoutedMethod[]): boolean {
-  return methods.some(({ method }) => method.kind !== 'LOCAL');
+/** A local account proves the address of those alone who have made one. */
+function withoutMethod({ invitations, withAccount }: InvitedDomain, methods: readonly RoutedMethod[]): number {
+  if (methods.some(({ method }) => method.kind !== 'LOCAL')) return 0;
+  return methods.length > 0 ? invitations - withAccount : invitations;
 }
 
 /** As `identity` rows are named by kind and provider. */
@@ -67,7 +69,13 @@ export function identityKey({ kind, providerId }: Method): string {
 
 async function invitedDomains(ctx: RequestContext, tenantId: string): Promise<InvitedDomain[]> {
   const { rows } = await sql<InvitedDomain>`
-    select split_part(email_key, '@', 2) as domain, count(*)::int as invitations from invitation
+    select split_part(email_key, '@', 2) as domain, count(*)::int as invitations,
+      count(*) filter (where exists (
+        select from identity local
+        where local.tenant_id = i.tenant_id and local.external_user_id = i.external_user_id
+          and local.sign_in_type = 'LOCAL' and local.subject = i.email_key
+      ))::int as "withAccount"
+    from invitation i
     where tenant_id = ${tenantId} and status = 'PENDING' and expires_at > ${ctx.clock.now()}
     group by 1`.execute(ctx.db);
   return rows;

@@ -29,7 +29,7 @@ export interface AcceptCommand {
   answer: ConsentAnswer;
 }
 
-interface Acceptance {
+export interface Acceptance {
   step: Step;
   methods: Method[];
   /** By which the address was proven just now; null: it had been before. */
@@ -117,7 +117,7 @@ function withPasscode({ step, methods }: Acceptance, passcodeId: string): Accept
 }
 
 /** What may have changed since the proof. */
-function checkAcceptable({ step: { flow, offer, now }, methods }: Acceptance): void {
+export function checkAcceptable({ step: { flow, offer, now }, methods }: Acceptance): void {
   if (!isProven(flow, now)) throw refuse('PROOF_REQUIRED');
   const proof = { kind: flow.proofKind, providerId: flow.proofProviderId, issuer: flow.proofIssuer };
   if (!isEntitled(methods, proof)) throw refuse('PROOF_REQUIRED', { message: ROUTED_ELSEWHERE });
@@ -146,7 +146,7 @@ function viewOf({ step: { flow, offer, now }, methods }: Acceptance): FlowView {
   };
 }
 
-async function writeAcceptances(accepted: readonly Acceptance[]): Promise<void> {
+export async function writeAcceptances(accepted: readonly Acceptance[]): Promise<void> {
   const [first] = accepted;
   if (!first) return;
   const { tx } = first.step;

@@ -5,7 +5,7 @@ import type { RequestContext } from '../../request/request-context.js';
 import { isConsumerDomain } from '../identity-providers/consumer-domains.rules.js';
 import type { RoutedMethod } from '../identity-providers/routing.rules.js';
 import type { StandsForAddress } from '../invitations/invite.service.js';
-import { identityKey, provesAnybody } from '../partners/locked-out.queries.js';
+import { identityKey } from '../partners/locked-out.queries.js';
 
 export const redemptionWarningCodes = [
   'NO_METHOD',
@@ -26,6 +26,7 @@ export interface RedemptionWarning {
 interface Explained {
   tenantId: string;
   domain: string;
+  /** As the guest sees them. */
   methods: readonly RoutedMethod[];
   standing: StandsForAddress | null;
 }
@@ -38,7 +39,7 @@ export async function findWarnings(ctx: RequestContext, explained: Explained): P
     identityWarnings(ctx, explained),
   ]);
   return [
-    ...(!provesAnybody(methods) ? [warning('NO_METHOD', 'Every method that fits this address is switched off.')] : []),
+    ...(methods.length === 0 ? [warning('NO_METHOD', 'Every method that fits this address is switched off.')] : []),
     ...disabled.map((name) =>
       warning('PROVIDER_DISABLED', `${name} has this domain and is disabled: it vouches for nobody.`),
     ),

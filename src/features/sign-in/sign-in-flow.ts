@@ -10,6 +10,7 @@ import { newId } from '../../kernel/ids.js';
 import type { Language } from '../../kernel/languages.js';
 import { hashToken } from '../../kernel/secrets.js';
 import type { RequestContext } from '../../request/request-context.js';
+import { lockInvitations } from '../invitations/invitations.service.js';
 import type { FlowPurpose } from '../proving/flow.entity.js';
 import { FLOW_LIFETIME, isProven } from '../proving/flow.states.js';
 import { type FlowKey, findFlows, type ProvingFlow } from '../proving/flows.queries.js';
@@ -20,6 +21,7 @@ import { signInIsOver } from '../proving/provider-sign-in.service.js';
 import type { ProvingGround } from '../proving/proving-ground.port.js';
 import { type Terms, termsToAccept } from '../terms/terms.queries.js';
 import {
+  findAutomaticInvitation,
   findProvenGuest,
   type Guest,
   isAddressWaiting,
@@ -51,6 +53,8 @@ export interface SignInView {
 
 export interface SignInStep extends ProofStep {
   flow: AddressFlow;
+  /** Locked, because this sign-in may accept it; null: there is none. */
+  invitationId: string | null;
 }
 
 /** A guest who begins again in the same browser goes on with the code that is already on its way. */
@@ -145,20 +149,30 @@ async function view(ctx: RequestContext, db: RequestContext['db'], flow: Address
   return { flow, tenant, methods, isProven: proven, guest, terms };
 }
 
-/** The flow is locked before it is read again. @throws UserError INVITATION_NOT_FOUND */
+/** The flow is locked before it is read again, and before it the invitation that may be accepted. @throws UserError INVITATION_NOT_FOUND */
 export async function inSignInStep<T>(
   ctx: RequestContext,
   key: FlowKey,
   work: (step: SignInStep) => Promise<T>,
 ): Promise<T> {
-  const { id, tenantId } = await loadFlow(ctx, key);
+  const { id, tenantId, ...found } = await loadFlow(ctx, key);
+  const invitationId = await findAutomaticInvitation(ctx.db, { tenantId, ...found });
   return ctx.transaction(tenantId, async (tx) => {
+    if (invitationId) await lockInvitations(tx, [invitationId]);
     await sql`select from redemption_flow where id = ${id} for update`.execute(tx.db);
     const now = ctx.clock.now();
     const [flow] = (await findFlows(tx.db, PURPOSES, [key], now)) as (AddressFlow | undefined)[];
     if (!flow || !(await isSessionLive(tx, flow, now))) throw signInIsOver();
     const { emailKey } = flow;
-    return work({ ctx, tx, now, flow, emailKey, guesses: { countedFor: emailKey, window: GUESSES_WINDOW } });
+    return work({
+      ctx,
+      tx,
+      now,
+      flow,
+      emailKey,
+      invitationId,
+      guesses: { countedFor: emailKey, window: GUESSES_WINDOW },
+    });
   });
 }
 

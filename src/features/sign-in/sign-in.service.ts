@@ -12,11 +12,13 @@ import type { BrowserKey } from '../proving/flows.queries.js';
 import { loadMethods } from '../proving/methods.queries.js';
 import { isEntitled } from '../proving/methods.rules.js';
 import type { ProvingService, SignInStarted } from '../proving/proving.service.js';
+import { acceptAtSignIn } from '../redemption/accept-at-sign-in.service.js';
 import { type ConsentAnswer, checkConsent, type ShownTerms } from '../redemption/redemption.service.js';
 import { loadTermsMarkdown } from '../terms/terms.queries.js';
 import { acceptTerms } from '../terms/terms.service.js';
 import { acceptDirectly } from './accept-directly.js';
 import { deviceLabel } from './device-label.js';
+import { findProvenGuest, type Guest } from './guest.queries.js';
 import { changeAddress, linkIdentity } from './identity-changes.js';
 import type { OpenedSession, SessionsService } from './sessions.service.js';
 import { isAgreement, nextSignInStep, type SignInStepName } from './sign-in.states.js';
@@ -138,7 +140,7 @@ export class SignInService {
       const guest = requireGuest(view.guest);
       if (due !== null && !(isAgreement(due) && answer)) return { due };
       if (answer && due !== null) await agree(step, view, answer);
-      const identityId = guest.identityId ?? (await acceptDirectly(step, guest.externalUserId));
+      const identityId = guest.identityId ?? (await accept(step, guest));
       const opened = await this.#open(
         step,
         { externalUserId: guest.externalUserId, identityId },
@@ -224,6 +226,17 @@ interface AcceptedFlow {
   amr: string[];
   secondFactorAt: Date | null;
   provenEmailKey: string | null;
+}
+
+/** @returns the identity that was linked. */
+async function accept(step: SignInStep, { externalUserId, invitationId }: Guest): Promise<string> {
+  if (invitationId === null) return acceptDirectly(step, externalUserId);
+  // Another one since the lock was taken.
+  if (invitationId !== step.invitationId) throw refuse('CONFLICT');
+  await acceptAtSignIn(step, invitationId);
+  const accepted = await findProvenGuest(step.tx.db, step.flow);
+  if (!accepted?.identityId) throw refuse('IDENTITY_MISMATCH');
+  return accepted.identityId;
 }
 
 /** @throws UserError CONSENT_REQUIRED when it was refused, or given to other terms than today's. */

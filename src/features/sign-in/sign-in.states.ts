@@ -15,7 +15,11 @@ export type SignInStepName = 'prove' | 'secondFactor' | 'consent' | 'terms';
 const signInSteps: readonly StepRule<SignInStepName, SignInView>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
   { name: 'secondFactor', isDue: ({ flow, guest }) => guest !== null && isSecondFactorDue(flow, guest) },
-  { name: 'consent', isDue: ({ guest }) => guest?.state === 'PENDING_ACCEPTANCE' },
+  {
+    name: 'consent',
+    isDue: ({ guest, terms }) =>
+      guest?.state === 'PENDING_ACCEPTANCE' && (guest.invitationId === null || terms !== null),
+  },
   { name: 'terms', isDue: ({ terms }) => terms !== null },
 ];
 

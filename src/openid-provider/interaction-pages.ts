@@ -11,8 +11,10 @@ import { systemActor } from '../kernel/actor.js';
 import { equalBytes } from '../kernel/secrets.js';
 import { type Ground, RequestContext } from '../request/request-context.js';
 import { API_PATH, apiScopes } from './api-resource.js';
+import { claimsByScope } from './claims.js';
 import { extrasOf } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
+import { anotherGuest, insistedSub, insistsOnContext, noSuchContext } from './insisted.js';
 import type { Issuer, Issuers } from './issuers.js';
 import type { OpenIdPage, OpenIdPages } from './pages.port.js';
 
@@ -88,7 +90,10 @@ async function withStep(
 async function ask(options: InteractionOptions, step: Step): Promise<FastifyReply> {
   const { interaction, session } = step;
   if (interaction.prompt.name === 'login') {
-    return session && isSignedInAsAsked(step, session) ? leaveTo(options, step, loginOf(session)) : toSignIn(step);
+    if (insistsOnContext(interaction)) return goOn(step, noSuchContext);
+    if (!session || !isSignedInAsAsked(step, session)) return toSignIn(step);
+    if (isInsistedOn(step, session)) return leaveTo(options, step, loginOf(session));
+    return isOfThisRequest(step, session) ? leaveTo(options, step, anotherGuest) : toSignIn(step, true);
   }
   if (!session) return toSignIn(step);
   if (interaction.prompt.name === 'consent') {
@@ -108,8 +113,9 @@ async function accept(options: InteractionOptions, step: Step): Promise<FastifyR
   const fresh = () => new issuer.provider.Grant({ accountId: session.externalUserId, clientId: client.clientId });
   const grant = (await issuer.provider.Grant.find(jti)) ?? Object.assign(fresh(), { jti });
   grant.addOIDCScope(scopesOf(interaction).join(' '));
+  grant.addOIDCClaims(askedClaimsOf(interaction));
   const scopes = apiScopesOf(step);
-  if (scopes.length > 0) grant.addResourceScope(String(interaction.params.resource), scopes.join(' '));
+  if (scopes.length > 0) grant.addResourceScope(apiResourceOf(step) as string, scopes.join(' '));
   const grantId = await grant.save();
   return leaveTo(options, step, { consent: { grantId } });
 }
@@ -123,12 +129,21 @@ function isSignedInAsAsked(step: Step, session: GuestSession): boolean {
   return hasFactors && isFreshAsAsked(step, session);
 }
 
-/** Reasons of the library's for which a sign-in is to be made for this request: too old, or of somebody else. */
-const wantingAnother = ['login_prompt', 'max_age', 'id_token_hint', 'claims_id_token_sub_value'];
+/** prompt=login and max_age want a sign-in made for this request. */
+function isFreshAsAsked(step: Step, session: GuestSession): boolean {
+  const { reasons } = step.interaction.prompt;
+  const wantsFresh = reasons.some((reason) => reason === 'login_prompt' || reason === 'max_age');
+  return !wantsFresh || isOfThisRequest(step, session);
+}
 
-function isFreshAsAsked({ interaction }: Step, session: GuestSession): boolean {
-  const wantsFresh = interaction.prompt.reasons.some((reason) => wantingAnother.includes(reason));
-  return !wantsFresh || session.authenticatedAt.getTime() >= interaction.iat * 1000;
+function isOfThisRequest({ interaction }: Step, session: GuestSession): boolean {
+  return session.authenticatedAt.getTime() >= interaction.iat * 1000;
+}
+
+/** Whether it is the guest whom the app asks for, if it asks for one. */
+function isInsistedOn({ interaction, issuer, client }: Step, session: GuestSession): boolean {
+  const sub = insistedSub(interaction);
+  return sub === null || sub === issuer.subOf(session, client);
 }
 
 function loginOf(session: GuestSession): InteractionResults {
@@ -136,11 +151,12 @@ function loginOf(session: GuestSession): InteractionResults {
   return { login: { accountId: session.externalUserId, ts, amr: session.amr } };
 }
 
-/** The gateway's own pages; they come back here. */
-function toSignIn(step: Step): FastifyReply {
+/** The gateway's own pages; they come back here. @param asAnother the app asks for somebody else than who is signed in */
+function toSignIn(step: Step, asAnother = false): FastifyReply {
   const { issuer, interaction, session, reply } = step;
   const query = new URLSearchParams({ return_to: interactionPath(issuer.slug, interaction.uid) });
-  if (session && isFreshAsAsked(step, session)) return reply.redirect(`/t/${issuer.slug}/second-factor?${query}`, 303);
+  if (session && !asAnother && isFreshAsAsked(step, session))
+    return reply.redirect(`/t/${issuer.slug}/second-factor?${query}`, 303);
   // Somebody is signed in, but the app wants it done anew.
   if (session) query.set('prompt', 'login');
   return reply.redirect(`/t/${issuer.slug}/sign-in?${query}`, 303);
@@ -168,7 +184,7 @@ async function finish({ interaction }: Step, result: InteractionResults): Promis
 
 async function consentPage(step: Step, session: GuestSession): Promise<OpenIdPage> {
   const email = (await accessOf(step, session))?.email ?? '';
-  const scopes = [...scopesOf(step.interaction), ...apiScopesOf(step)].map(sentenceOf);
+  const scopes = [...shownScopesOf(step.interaction), ...apiScopesOf(step)].map(sentenceOf);
   const facts = { ...formFacts(step), app: step.client.clientName ?? null, email, scopes };
   return { template: 'openid-consent', status: 200, facts };
 }
@@ -188,10 +204,27 @@ function scopesOf({ params }: Interaction): string[] {
     .filter((scope) => knownScopes.includes(scope));
 }
 
-/** What is asked of the API, whose resource the library has checked already. */
-function apiScopesOf({ interaction: { params }, client }: Step): string[] {
-  if (!extrasOf(client).api_access || typeof params.resource !== 'string' || !params.resource.endsWith(API_PATH))
-    return [];
+/** Claims asked for one by one (OpenID Connect Core 1.0 section 5.5), beside those that come with a scope. */
+function askedClaimsOf({ prompt }: Interaction): string[] {
+  return (prompt.details.missingOIDCClaims as string[] | undefined) ?? [];
+}
+
+/** A claim is shown as the scope that would release it. */
+function shownScopesOf(interaction: Interaction): string[] {
+  const claims = askedClaimsOf(interaction);
+  const ofClaims = Object.entries(claimsByScope).filter(([, names]) => names.some((name) => claims.includes(name)));
+  return [...new Set([...scopesOf(interaction), ...ofClaims.map(([scope]) => scope)])];
+}
+
+/** Among the audiences that are asked for, which the library has checked already. */
+function apiResourceOf({ interaction: { params } }: Step): string | undefined {
+  return [params.resource].flat().find((each): each is string => typeof each === 'string' && each.endsWith(API_PATH));
+}
+
+/** What is asked of the API. */
+function apiScopesOf(step: Step): string[] {
+  const { params } = step.interaction;
+  if (!extrasOf(step.client).api_access || apiResourceOf(step) === undefined) return [];
   const asked = String(params.scope ?? '').split(' ');
   return apiScopes.filter((scope) => asked.includes(scope));
 }

@@ -86,8 +86,7 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     },
     extraClientMetadata: { properties: [...clientExtraNames] },
     subjectTypes: ['public', 'pairwise'],
-    pairwiseIdentifier: async (_ctx, accountId, client) =>
-      opaqueName(salt, 'pairwise', String(client.sectorIdentifier ?? ''), accountId),
+    pairwiseIdentifier: async (_ctx, accountId, client) => pairwiseSub(salt, accountId, client),
     findAccount: accountFinder({ tenantId, salt }, context),
     loadExistingGrant: grantLoader(salt, apiResource(publicUrl)),
     interactions: {
@@ -104,6 +103,11 @@ export function issuerConfiguration(parts: IssuerParts): Configuration {
     clientBasedCORS: (_ctx, origin, client) => isOriginOf(client, origin),
     discovery: { service_documentation: undefined },
   };
+}
+
+/** OpenID Connect Core 1.0 section 8.1. */
+export function pairwiseSub(salt: string, accountId: string, { sectorIdentifier }: Client): string {
+  return opaqueName(salt, 'pairwise', String(sectorIdentifier ?? ''), accountId);
 }
 
 function adapterOf(model: string, { tenantId, context, sessions }: IssuerParts) {

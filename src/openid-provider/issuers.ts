@@ -8,7 +8,7 @@
 
 import type { JWK } from 'jose';
 import { sql } from 'kysely';
-import { Provider } from 'oidc-provider';
+import { type Client, Provider } from 'oidc-provider';
 import type { SigningAlgorithm } from '../features/apps/app.entity.js';
 import { ISSUER_CHANNEL } from '../features/apps/issuer-channel.js';
 import { systemActor } from '../kernel/actor.js';
@@ -20,7 +20,7 @@ import { logoutByJobs, type TellLogout } from './backchannel-logout.js';
 import { compareSecretsByHash } from './client-adapter.js';
 import type { GuestSession, GuestSessions } from './guest-sessions.js';
 import { grantId } from './interaction-policy.js';
-import { issuerConfiguration } from './issuer-configuration.js';
+import { issuerConfiguration, pairwiseSub } from './issuer-configuration.js';
 import type { OpenIdPages } from './pages.port.js';
 import { requestFrame } from './request-frame.js';
 import { noteReuse } from './reuse.js';
@@ -45,6 +45,8 @@ export interface Issuer {
   publicKeys: JWK[];
   /** What the grant of a guest's session to an app is called. */
   grantIdOf(session: GuestSession, appId: string): string;
+  /** What the guest is called to the app. */
+  subOf(session: GuestSession, client: Client): string;
   tellLogout: TellLogout;
   /** node:http's. */
   handle: ReturnType<Provider['callback']>;
@@ -133,6 +135,8 @@ export class Issuers {
       views,
       publicKeys: keys.map(publicPart),
       grantIdOf: (session, appId) => grantId(salt, sessionUidOf(session), appId),
+      subOf: ({ externalUserId }, client) =>
+        client.subjectType === 'pairwise' ? pairwiseSub(salt, externalUserId, client) : externalUserId,
       tellLogout: logoutByJobs(provider),
       handle: provider.callback(),
     };

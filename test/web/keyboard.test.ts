@@ -41,6 +41,12 @@ async function press(page: Page, label: string): Promise<void> {
   throw new Error(`No "${label}" within reach at ${new URL(page.url()).pathname}.`);
 }
 
+/** The field has to have the focus by itself; a page that is just loaded takes a moment. */
+async function typeCode(page: Page, email: string): Promise<void> {
+  await page.locator('input[name=passcode]:focus').waitFor();
+  await page.keyboard.type(await until(() => passcodesTo(gateway, email)[0], 'the passcode'));
+}
+
 /** A page whose violations of its own policy are collected. */
 async function openPage(): Promise<{ page: Page; violations: string[] }> {
   const context = await browser.newContext();
@@ -104,7 +110,7 @@ describe('in a real browser, by keyboard alone', () => {
     await page.goto(redeemUrl);
     await press(page, 'Continue');
     await press(page, 'Send code');
-    await page.keyboard.type(await until(() => passcodesTo(gateway, email)[0], 'the passcode'));
+    await typeCode(page, email);
     await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
     const terms = page.getByRole('region', { name: 'Terms of use of Litware' });
     await terms.focus();
@@ -125,7 +131,7 @@ describe('in a real browser, by keyboard alone', () => {
     const { page, violations } = await openPage();
     await page.goto(/(http\S+\/unsubscribe\/\S+)/.exec(mail.text ?? '')?.[1] ?? '');
     await press(page, 'Send code');
-    await page.keyboard.type(await until(() => passcodesTo(gateway, email)[0], 'the passcode'));
+    await typeCode(page, email);
     await Promise.all([page.waitForEvent('load'), page.keyboard.press('Enter')]);
     await press(page, 'No more invitations');
     expect(await page.getByRole('status').textContent()).toContain('does not invite quiet@guest.example any more');

@@ -70,6 +70,7 @@ it('a guest signs in by passcode, sees the apps and the account, and signs out',
   await page.keyboard.type(email);
   await pressEnter(page);
   await look(page, 'passcode');
+  await page.locator('input[name=passcode]:focus').waitFor();
   const code = await until(() => passcodesTo(gateway, email)[0], 'the passcode');
   await page.keyboard.type(code);
   await pressEnter(page);

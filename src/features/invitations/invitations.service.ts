@@ -141,7 +141,11 @@ export class InvitationsService {
     return { invitationId, redeemUrl: this.#url(ctx, invitationId, 1), warnings: outcome.leftOut.map(copyLeftOut) };
   }
 
-  /** A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open. */
+  /**
+   * A new link: the old one dies, and says so to whoever opens it. Revives an expired invitation when no newer one is open, with
+   * what it promised.
+   * @throws RequestError FORBIDDEN to revive what the caller could not promise.
+   */
   async resend(ctx: RequestContext, invitationId: string): Promise<Invited> {
     const tenantId = await tenantOf(ctx, 'Invitation', Invitation, invitationId, 'invitationId');
     const tenant = await this.#tenants.get(ctx, tenantId);
@@ -153,6 +157,7 @@ export class InvitationsService {
       if (unwelcome) throw refuse(unwelcome, { field: ['invitationId'] });
       await requireReachOf(tx.db, ctx.actor, { tenantId, emailKey: invitation.emailKey, field: 'invitationId' });
       await refuseWhatIsInTheWay(tx, invitation);
+      if (statusAt(invitation, now) === 'EXPIRED') await requireRightToGrant(ctx, tx, invitationId);
       const linkVersion = invitation.linkVersion + 1;
       await this.#replaceLink(ctx, tx, invitation, linkVersion, now);
       await recordEvents(tx, [{ type: 'RESENT', at: now, actor: ctx.actor, invitationId }]);
@@ -288,4 +293,16 @@ function refusedBecause(outcome: InviteOutcome | undefined): UserError {
   return outcome?.invited === false
     ? new InviteRefused(outcome.error, outcome.existingInvitationId, outcome.externalUserId)
     : refuse('CONFLICT');
+}
+
+async function requireRightToGrant(ctx: RequestContext, { db }: Tx, invitationId: string): Promise<void> {
+  const { rows } = await sql<{ groupId: string }>`
+    select group_id as "groupId" from invitation_grant where invitation_id = ${invitationId} and group_id is not null`.execute(
+    db,
+  );
+  await requireRightToFill(
+    ctx,
+    db,
+    rows.map(({ groupId }) => groupId),
+  );
 }

@@ -7,7 +7,7 @@ import { unsubscribePath } from '../features/invitations/unsubscribe-link.servic
 import type { FlowPurpose } from '../features/proving/flow.entity.js';
 import { isProofFresh } from '../features/proving/flow.states.js';
 import type { BrowserKey } from '../features/proving/flows.queries.js';
-import { consentVersionOf, type FlowView } from '../features/redemption/redemption.service.js';
+import type { FlowView } from '../features/redemption/redemption.service.js';
 import { nextRedemptionStep } from '../features/redemption/redemption.states.js';
 import { RequestError, UserError, type UserErrorCode } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
@@ -188,28 +188,14 @@ type AfterProvider = (back: InBrowser, refusal: UserErrorCode | null) => Promise
 
 /** Where a browser goes on that comes back from a provider, by what it had set out for. */
 const afterProvider: Record<FlowPurpose, AfterProvider> = {
-  async REDEEM(back, refusal) {
-    const { tools, ctx, key, reply } = back;
-    if (refusal !== null) return backToFlow(reply, key.flowId, refusal);
-    const view = await tools.redemption.flow(ctx, key);
-    if (view.offer.isAutomatic && nextRedemptionStep(view) === 'consent') return acceptUnasked(back, view);
-    await renewCookie(tools, ctx, reply, key.browserToken);
-    return backToFlow(reply, key.flowId);
+  async REDEEM({ tools, ctx, key, reply }, refusal) {
+    if (refusal === null) await renewCookie(tools, ctx, reply, key.browserToken);
+    return backToFlow(reply, key.flowId, refusal);
   },
   SIGN_IN: onwards,
   LINK_IDENTITY: onwards,
   CHANGE_ADDRESS: onwards,
 };
-
-/** The guest set out by a click, signed in, and has nothing to be asked. */
-async function acceptUnasked(back: InBrowser, view: FlowView): Promise<FastifyReply> {
-  try {
-    return await accept(back, view, consentVersionOf(view.offer));
-  } catch (error) {
-    if (error instanceof UserError) return backToFlow(back.reply, back.key.flowId, error.code);
-    throw error;
-  }
-}
 
 async function onwards(
   { tools, ctx, key, request, reply }: InBrowser,
@@ -224,7 +210,7 @@ async function onwards(
   }
 }
 
-/** Spends the state and records the proof; of a redemption, accepts only what is never asked. Says what failed on the flow's own page. */
+/** Spends the state and records the proof; nothing is accepted by coming back. Says what failed on the flow's own page. */
 async function finishSignIn(
   tools: PageTools,
   request: FastifyRequest<{ Params: { providerId: string } }>,

@@ -58,8 +58,9 @@ const stepPages: Record<SignInStepName, (view: SignInView, facts: StepFacts) => 
     return [template, { ...facts, signedInAs: null }];
   },
   secondFactor: ({ flow }, { factors }) => factorStepPage(factors ?? noFactors, `${flowPath(flow)}/second-factor`),
-  consent: ({ flow, tenant, terms: asked }, { terms }) => [
-    'consent',
+  consent: ({ flow, tenant, guest, terms: asked }, { terms }) => [
+    // An open invitation counts here only where it is redeemed automatically: there is nothing to be asked but terms.
+    guest?.invitationId && !asked ? 'automatic' : 'consent',
     { ...agreementFacts({ ...tenant, terms: asked }, terms), email: flow.email, app: null, inviter: null },
   ],
   terms: ({ tenant, terms: asked }, { terms }) => ['terms', agreementFacts({ ...tenant, terms: asked }, terms)],

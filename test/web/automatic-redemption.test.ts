@@ -75,12 +75,15 @@ async function statusOf(invitationId: string): Promise<string | undefined> {
 }
 
 describe('a guest of a partner that is redeemed automatically', () => {
-  it('accepts by signing in at the provider, when the link was the way there', async () => {
+  it('is not asked for consent, and accepts by the click that leads on; coming back from the provider accepts nothing', async () => {
     const { email, id, redeemUrl } = await invite();
     const browser = new GuestBrowser();
     const leaving = await pressContinue(browser, redeemUrl);
     expect(await statusOf(id)).toBe('PENDING');
-    const landed = await browser.get(await signInAt(provider.provider, leaving.refreshTo ?? '', email));
+    const back = await browser.get(await signInAt(provider.provider, leaving.refreshTo ?? '', email));
+    expect(await statusOf(id)).toBe('PENDING');
+    expect(back.html).not.toContain('shares');
+    const landed = await browser.submit(back, '/accept');
     expect(landed.html).toContain('You are a guest of Contoso now');
     expect(await told(id)).toEqual(NOT_ASKED);
     expect((await browser.get(`${gateway.url}/t/${tenant.slug}/account`)).html).toContain(email);
@@ -93,7 +96,9 @@ describe('a guest of a partner that is redeemed automatically', () => {
     );
     const { email, id, externalUserId } = await invite({ groupIds: [createGroup.group.id] });
     const browser = new GuestBrowser();
-    await signInAtTenant(email, browser);
+    const back = await signInAtTenant(email, browser);
+    expect(await statusOf(id)).toBe('PENDING');
+    await browser.submit(back, '/accept');
     expect([await statusOf(id), await told(id)]).toEqual(['REDEEMED', NOT_ASKED]);
     expect(
       await gateway.sql('select group_id from group_member where external_user_id = $1', [externalUserId]),

@@ -1,7 +1,7 @@
 /**
  * The steps of a guest who comes back (pure).
  *
- *   address --> prove --> second factor (if due) --> consent (added directly, the first time) --> session
+ *   address --> prove --> second factor (if due) --> consent (not accepted yet) --> session
  *                                               '--> terms (published since they were last agreed to) --'
  *
  * A further step is a name and a line here, a page in `web/tenant-pages.ts`, and its POST in `web/sign-in-flow-pages.ts`.
@@ -15,11 +15,7 @@ export type SignInStepName = 'prove' | 'secondFactor' | 'consent' | 'terms';
 const signInSteps: readonly StepRule<SignInStepName, SignInView>[] = [
   { name: 'prove', isDue: ({ isProven }) => !isProven },
   { name: 'secondFactor', isDue: ({ flow, guest }) => guest !== null && isSecondFactorDue(flow, guest) },
-  {
-    name: 'consent',
-    isDue: ({ guest, terms }) =>
-      guest?.state === 'PENDING_ACCEPTANCE' && (guest.invitationId === null || terms !== null),
-  },
+  { name: 'consent', isDue: ({ guest }) => guest?.state === 'PENDING_ACCEPTANCE' },
   { name: 'terms', isDue: ({ terms }) => terms !== null },
 ];
 

@@ -112,7 +112,8 @@ it('an issuer that is being built while an app changes is built anew', async () 
   await holder.query('begin; lock table signing_key in access exclusive mode');
   const waiting = fetch(`${issuer}/oauth2/jwks`);
   await until(async () => {
-    const { rows } = await holder.query(`select from pg_stat_activity where wait_event_type = 'Lock'
+    // Not by the holder: inside a transaction the view stays as it was first seen.
+    const rows = await first.sql(`select from pg_stat_activity where wait_event_type = 'Lock'
       and query like '%signing_key%' and datname = current_database()`);
     return rows.length > 0 || undefined;
   }, 'the issuer to wait for its keys');

@@ -2,15 +2,11 @@
  * Passkeys: made and asked for by WebAuthn (@simplewebauthn/server), for signing in and as a second factor. Each needs the
  * person (user verification), so that a passkey alone is two factors. What is signed is `challenges.ts`.
  */
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type PublicKeyCredentialCreationOptionsJSON,
-  type PublicKeyCredentialRequestOptionsJSON,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
+import type {
+  AuthenticationResponseJSON,
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+  RegistrationResponseJSON,
 } from '@simplewebauthn/server';
 import { sql } from 'kysely';
 import { isUniqueViolation, type Tx } from '../../database/transaction.js';
@@ -22,6 +18,7 @@ import { isChallenge, newChallenge, spendChallenge } from './challenges.js';
 import type { CredentialOwner } from './credential-owner.js';
 import { unlinkUnusedLocalIdentity } from './local-identity.js';
 import { passkeyLabel, readPasskeyAnswer } from './passkey.rules.js';
+import { simpleWebAuthn } from './passkey-library.js';
 import { findPasskey, type KnownPasskey, passkeysOf } from './passkeys.queries.js';
 import type { RelyingParty } from './relying-party.js';
 
@@ -59,6 +56,7 @@ export class PasskeysService {
     owner: CredentialOwner,
     binding: string,
   ): Promise<PublicKeyCredentialCreationOptionsJSON> {
+    const { generateRegistrationOptions } = await simpleWebAuthn();
     return generateRegistrationOptions({
       rpID: this.#party.id,
       rpName: owner.tenantName,
@@ -81,6 +79,7 @@ export class PasskeysService {
       challenge = given;
       return isChallenge(ctx, given, creation(binding));
     };
+    const { verifyRegistrationResponse } = await simpleWebAuthn();
     const { registrationInfo } = await inOurWords(() =>
       verifyRegistrationResponse({ response, expectedChallenge, ...this.#expected() }),
     );
@@ -129,6 +128,7 @@ export class PasskeysService {
     binding: string,
   ): Promise<PublicKeyCredentialRequestOptionsJSON> {
     const known = externalUserId === null ? [] : await passkeysOf(ctx.db, tenantId, externalUserId);
+    const { generateAuthenticationOptions } = await simpleWebAuthn();
     return generateAuthenticationOptions({
       rpID: this.#party.id,
       challenge: new Uint8Array(newChallenge(ctx, request(binding))),
@@ -174,6 +174,7 @@ export class PasskeysService {
       return isChallenge(ctx, given, asked);
     };
     const credential = { id: credentialId, publicKey: new Uint8Array(publicKey), counter: Number(counter), transports };
+    const { verifyAuthenticationResponse } = await simpleWebAuthn();
     const { verified, authenticationInfo } = await inOurWords(() =>
       verifyAuthenticationResponse({ response, expectedChallenge, credential, ...this.#expected() }),
     );

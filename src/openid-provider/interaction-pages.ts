@@ -78,7 +78,8 @@ async function withStep(
   const ctx = new RequestContext(ground, systemActor('OpenID Provider', issuer.tenantId));
   const interaction = await issuer.provider.Interaction.find(request.params.uid);
   const client = await issuer.provider.Client.find(String(interaction?.params.client_id ?? ''));
-  if (!interaction || !client || !isBrowserOf(issuer, request)) return showError(options, issuer, request, reply);
+  if (!interaction || !client || !isBrowserOf(issuer, request, reply))
+    return showError(options, issuer, request, reply);
   const session = await sessions.findByCookie(ctx, issuer.tenantId, request.headers.cookie);
   return work({ ctx, issuer, interaction, client, session, request, reply });
 }
@@ -212,8 +213,8 @@ function isOwnForm({ ctx, interaction, request }: Step): boolean {
 }
 
 /** The library set its cookie for this path alone; another browser that learns the address gets nothing. */
-function isBrowserOf({ provider }: Issuer, request: FastifyRequest<Route>): boolean {
-  const { cookies } = provider.createContext(request.raw, request.raw as never);
+function isBrowserOf({ provider }: Issuer, request: FastifyRequest<Route>, reply: FastifyReply): boolean {
+  const { cookies } = provider.createContext(request.raw, reply.raw);
   const uid = cookies.get(provider.cookieName('interaction'), { signed: true }) ?? '';
   return equalBytes(Buffer.from(uid), Buffer.from(request.params.uid));
 }

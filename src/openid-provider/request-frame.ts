@@ -40,13 +40,14 @@ export function requestFrame(parts: FrameParts): Middleware {
   };
 }
 
-/** `form_post` submits itself by script; it is not among what apps may use, but the library would report errors by it. */
+/** What apps and not people ask for. The discovery document names what this provider lets apps use, not what the library can. */
 async function frameData(ctx: Context, next: Next): Promise<void> {
   await next();
   const body = ctx.body as Record<string, unknown> | null | undefined;
   if (ctx.path.startsWith('/.well-known/') && ctx.status === 200 && body) body.response_modes_supported = ['query'];
 }
 
+/** `form_post` submits itself by script: apps may not use it, but the library would report errors by it. */
 async function refusesResponseMode(ctx: Context, { views }: FrameParts): Promise<boolean> {
   const { response_mode: mode } = ctx.query;
   if (ctx.path !== routes.authorization || mode === undefined || mode === 'query') return false;

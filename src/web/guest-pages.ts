@@ -162,8 +162,16 @@ export function agreementFacts(agreement: Agreement, terms: ShownTerms | null): 
 }
 
 /** To another origin: chosen by a click or by the refresh, never by a redirect of the POST. */
-export function leavingPage(brand: Branded, to: { url: string; name: string; reason: 'app' | 'provider' }): Page {
-  return page('leaving', brand, { refreshTo: to.url, name: to.name, toApp: to.reason === 'app' });
+export interface Leaving {
+  url: string;
+  name: string;
+  reason: 'app' | 'provider';
+  /** Where a guest who wants another way finds it; absent: there is none. */
+  backTo?: string;
+}
+
+export function leavingPage(brand: Branded, { url, name, reason, backTo }: Leaving): Page {
+  return page('leaving', brand, { refreshTo: url, name, toApp: reason === 'app', backTo: backTo ?? null });
 }
 
 function landedPage(offer: Offer): Page {

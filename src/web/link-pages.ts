@@ -4,11 +4,14 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { unsubscribePath } from '../features/invitations/unsubscribe-link.service.js';
+import type { BrowserKey } from '../features/proving/flows.queries.js';
+import type { FlowView } from '../features/redemption/redemption.service.js';
+import { UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
 import { newBrowserToken } from './browser-cookie.js';
 import { problem, problemOf } from './error-pages.js';
 import { checkForm, formToken, linkForm } from './form-guard.js';
-import { declinedPage, linkPage, type OpenLink, problemPage } from './guest-pages.js';
+import { declinedPage, leavingPage, linkPage, type OpenLink, problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 
 type LinkRoute = { Params: { token: string } };
@@ -24,7 +27,7 @@ export function registerLinkPages(server: FastifyInstance, tools: PageTools): vo
       const browserToken = known ?? newBrowserToken();
       const flowId = await redemption.start(ctx, token, { browserToken });
       if (!known) browserCookie.write(reply, browserToken);
-      return reply.redirect(`/r/${flowId}`, 303);
+      return goOn(tools, ctx, { flowId, browserToken }, reply);
     }),
   );
 
@@ -67,6 +70,33 @@ async function isSignedInAs(
   const token = refusal === 'ALREADY_REDEEMED' ? sessionCookie.read(request, tenantId) : null;
   const session = token === null ? null : await sessions.find(ctx, tenantId, token);
   return session?.externalUserId === externalUserId;
+}
+
+/** Where a provider is the only way, the click that starts leads there at once: one page less to read. */
+async function goOn(
+  tools: PageTools,
+  ctx: RequestContext,
+  key: BrowserKey,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const { redemption } = tools;
+  const view = await redemption.flow(ctx, key);
+  const flowPath = `/r/${key.flowId}`;
+  if (!leadsToProvider(view)) return reply.redirect(flowPath, 303);
+  try {
+    const { redirectTo, providerName } = await redemption.beginSignIn(ctx, key);
+    const to = { url: redirectTo, name: providerName, reason: 'provider', backTo: flowPath } as const;
+    return tools.show(reply, leavingPage(view.offer, to));
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    return reply.redirect(`${flowPath}?problem=${error.code}`, 303);
+  }
+}
+
+/** Nothing is to be chosen or read before: not who signed in as somebody else the last time. */
+function leadsToProvider({ flow, methods: [method, ...others], isProven }: FlowView): boolean {
+  if (isProven || flow.status !== 'STARTED' || flow.mismatchedEmail !== null) return false;
+  return method !== undefined && method.providerId !== null && others.length === 0;
 }
 
 type Work = (ctx: RequestContext, token: string) => Promise<FastifyReply>;

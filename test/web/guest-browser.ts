@@ -101,10 +101,17 @@ function unescaped(text: string): string {
   );
 }
 
-/** Opens the link and presses the first button: on the flow's own page. */
-export async function startAt(browser: GuestBrowser, redeemUrl: string): Promise<WebPage> {
+/** Opens the link and presses the first button. */
+export async function pressContinue(browser: GuestBrowser, redeemUrl: string): Promise<WebPage> {
   const page = await browser.get(redeemUrl);
   return browser.submit(page, new URL(redeemUrl).pathname);
+}
+
+/** Opens the link and presses the first button: on the flow's own page, back from the way to a provider. */
+export async function startAt(browser: GuestBrowser, redeemUrl: string): Promise<WebPage> {
+  const page = await pressContinue(browser, redeemUrl);
+  const back = page.refreshTo && /<a href="(\/r\/[^"]+)"/.exec(page.html)?.[1];
+  return back ? browser.get(new URL(back, page.url)) : page;
 }
 
 /** Has a code sent and reads it from the mail. `count`: how many mails the address has had by then. */

@@ -99,8 +99,8 @@ describe('with a passcode to fall back to', () => {
 it('a provider that is down adds no way in where the tenant configured none', async () => {
   const guest = await invite();
   const browser = new GuestBrowser();
-  const page = await startAt(browser, guest.redeemUrl);
   await partner.provider.stop();
+  const page = await startAt(browser, guest.redeemUrl);
   const failed = await browser.submit(page, '/sign-in');
   expect([failed.status, steps(failed)]).toEqual([503, ['sign-in', 'decline']]);
 });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestGateway, type TestGateway } from '../support/gateway.js';
 import { cancelSignInAt, FAILURE_TEXT, signInAt } from '../support/openid-provider.js';
-import { GuestBrowser, startAt, type WebPage } from './guest-browser.js';
+import { GuestBrowser, pressContinue, startAt, type WebPage } from './guest-browser.js';
 import { addPartner, type Partner } from './partner.js';
 
 let gateway: TestGateway;
@@ -44,9 +44,8 @@ describe('a guest whose organisation signs in', () => {
   it('is linked by the provider, its issuer and its subject, and brings the name along', async () => {
     const guest = await invite();
     const browser = new GuestBrowser();
-    const started = await startAt(browser, guest.redeemUrl);
-    const consent = await browser.get(await signIn(browser, started, guest.email));
-    expect(consent.url.pathname).toBe(started.url.pathname);
+    const leaving = await pressContinue(browser, guest.redeemUrl);
+    const consent = await browser.get(await signInAt(partner.provider, leaving.refreshTo ?? '', guest.email));
     await browser.submit(consent, '/accept');
     expect(
       await gateway.sql('select identity_provider_id, issuer, sign_in_type from identity where external_user_id = $1', [
@@ -61,6 +60,25 @@ describe('a guest whose organisation signs in', () => {
       'CONSENTED',
       'REDEEMED',
     ]);
+  });
+
+  it('is led there by the click that starts, and needs one more click of ours to accept', async () => {
+    const guest = await invite();
+    const browser = new GuestBrowser();
+    const leaving = await pressContinue(browser, guest.redeemUrl);
+    expect([leaving.status, new URL(leaving.refreshTo ?? '').origin]).toEqual([200, partner.provider.issuer]);
+    const consent = await browser.get(await signInAt(partner.provider, leaving.refreshTo ?? '', guest.email));
+    expect((await browser.submit(consent, '/accept')).html).toContain('You are a guest of Contoso now');
+  });
+
+  it('is told on the page of the flow when the provider cannot be reached', async () => {
+    const browser = new GuestBrowser();
+    const other = await addPartner(gateway, tenantId, `down${people}.example`, 'Down');
+    await other.provider.stop();
+    const { redeemUrl } = await gateway.inviteUser({ tenantId, email: `ada@down${people}.example` });
+    const page = await pressContinue(browser, redeemUrl);
+    expect([page.status, page.url.searchParams.get('problem')]).toEqual([200, 'IDP_UNAVAILABLE']);
+    expect(page.forms.map(({ action }) => action.split('/').at(-1))).toContain('sign-in');
   });
 
   it('leaves by a page of ours, never by a redirect of the form, and takes no part of the link along', async () => {

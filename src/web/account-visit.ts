@@ -2,9 +2,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { LiveSession } from '../features/sign-in/sessions.service.js';
 import { findTenantPage, type TenantPage } from '../features/sign-in/tenant-page.queries.js';
+import { UserError } from '../kernel/errors.js';
 import type { RequestContext } from '../request/request-context.js';
-import { problem } from './error-pages.js';
-import { formToken, sessionForm } from './form-guard.js';
+import { type Problem, problem, problemOf } from './error-pages.js';
+import { checkForm, formToken, sessionForm } from './form-guard.js';
 import { problemPage } from './guest-pages.js';
 import type { PageTools } from './page-tools.js';
 import { signInPath } from './tenant-pages.js';
@@ -40,4 +41,26 @@ export async function withVisit(
 
 function signInAndBack(tenant: TenantPage, { method, url }: FastifyRequest<TenantRoute>): string {
   return method === 'GET' ? `${signInPath(tenant)}?${new URLSearchParams({ return_to: url })}` : signInPath(tenant);
+}
+
+type VisitWork<R extends FastifyRequest> = (visit: Visit, request: R, reply: FastifyReply) => Promise<FastifyReply>;
+type ShowAgain<R> = (visit: Visit, request: R, reply: FastifyReply, found: Problem) => Promise<FastifyReply>;
+
+/** A form of a visit; what is refused is told on the page it came from. */
+export async function visitStep<R extends FastifyRequest>(
+  visit: Visit,
+  request: R,
+  reply: FastifyReply,
+  again: ShowAgain<R>,
+  work: VisitWork<R>,
+): Promise<FastifyReply> {
+  try {
+    checkForm(visit.ctx.secrets, request, visit.form);
+    return await work(visit, request, reply);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const found = problemOf(error);
+    if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
+    return again(visit, request, reply, found);
+  }
 }

@@ -5,10 +5,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { NewCodes } from '../features/credentials/account-security.service.js';
 import type { ShownFactor } from '../features/credentials/second-factor.rules.js';
-import { UserError } from '../kernel/errors.js';
-import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
-import { type Problem, problemOf } from './error-pages.js';
-import { checkForm, formField } from './form-guard.js';
+import { type TenantRoute, type Visit, visitStep, withVisit } from './account-visit.js';
+import type { Problem } from './error-pages.js';
+import { formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
 import {
   newPasskeyPage,
@@ -33,7 +32,7 @@ export function registerSecurityPages(server: FastifyInstance, tools: PageTools)
     );
   const step = (path: string, again: Show, work: Step) =>
     server.post<TenantRoute>(ROOT + path, (request, reply) =>
-      withVisit(tools, request, reply, (visit) => securityStep(visit, request, reply, again, work)),
+      withVisit(tools, request, reply, (visit) => visitStep(visit, request, reply, again, work)),
     );
 
   const overview: Show = async (visit, request, reply, found) =>
@@ -94,24 +93,6 @@ export function registerSecurityPages(server: FastifyInstance, tools: PageTools)
 
   // Reached by reloading an answer to a form from the address bar.
   server.get<TenantRoute>(`${ROOT}/*`, (request, reply) => backToSecurity(reply, request.params.slug));
-}
-
-async function securityStep(
-  visit: Visit,
-  request: Request,
-  reply: FastifyReply,
-  again: Show,
-  work: Step,
-): Promise<FastifyReply> {
-  try {
-    checkForm(visit.ctx.secrets, request, visit.form);
-    return await work(visit, request, reply);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const found = problemOf(error);
-    if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
-    return again(visit, request, reply, found);
-  }
 }
 
 /** The codes are shown by the answer itself: no other page could show them again. */

@@ -9,10 +9,9 @@ import type { ShownFactor } from '../features/credentials/second-factor.rules.js
 import { hasSecondFactor } from '../features/credentials/second-factors.queries.js';
 import { returnPath } from '../features/sign-in/return-to.rules.js';
 import type { TenantPage } from '../features/sign-in/tenant-page.queries.js';
-import { UserError } from '../kernel/errors.js';
-import { type TenantRoute, type Visit, withVisit } from './account-visit.js';
-import { type Problem, problemOf } from './error-pages.js';
-import { checkForm, formField } from './form-guard.js';
+import { type TenantRoute, type Visit, visitStep, withVisit } from './account-visit.js';
+import type { Problem } from './error-pages.js';
+import { formField } from './form-guard.js';
 import type { PageTools } from './page-tools.js';
 import {
   codesPage,
@@ -77,7 +76,7 @@ export function registerStepUpPages(server: FastifyInstance, tools: PageTools): 
     );
   const step = (path: string, again: Show, work: Step) =>
     server.post<StepUpRoute>(ROOT + path, (request, reply) =>
-      withVisit(tools, request, reply, (visit) => stepUpStep(visit, request, reply, again, work)),
+      withVisit(tools, request, reply, (visit) => visitStep(visit, request, reply, again, work)),
     );
   const confirm = (visit: Visit, request: Request, reply: FastifyReply, token: string) => {
     tools.sessionCookie.write(reply, visit.tenant.tenantId, token);
@@ -103,24 +102,6 @@ export function registerStepUpPages(server: FastifyInstance, tools: PageTools): 
     const form = { sealedSeed: formField(request, 'seed'), code: formField(request, 'code') };
     return shown(visit, request, reply, 'otp', await accountSecurity.addTotp(visit.ctx, visit.session, form));
   });
-}
-
-async function stepUpStep(
-  visit: Visit,
-  request: Request,
-  reply: FastifyReply,
-  again: Show,
-  work: Step,
-): Promise<FastifyReply> {
-  try {
-    checkForm(visit.ctx.secrets, request, visit.form);
-    return await work(visit, request, reply);
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    const found = problemOf(error);
-    if (found.retryAfterSeconds !== null) reply.header('retry-after', found.retryAfterSeconds);
-    return again(visit, request, reply, found);
-  }
 }
 
 function settingOf(tools: PageTools, { tenant, csrf }: Visit, request: Request, found: Problem | null): FactorSetting {

@@ -20,7 +20,7 @@ const KEPT_FOR = 30 * DAY;
 
 interface Asked {
   providerId: string;
-  /** With the placeholder. */
+  /** An issuer with `{tenantid}` where the organisation goes. */
   issuer: string;
 }
 
